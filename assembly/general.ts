@@ -1,0 +1,109 @@
+// One row in float64, for what the float32 pass does not do: softcap, scaled
+// logits, metrics, and label smoothing, whose gradient A·p - B cancels wherever
+// p is near ε/V and would lose float32's last digits. The formulas are those of
+// log_sum_exp.ts and gradient.ts, in the open: u is written to a scratch row of
+// V values, with -inf behind an odd V so that pairs need no tail.
+import { exp_f64x2, far } from "./exp";
+import { set_row } from "./log_sum_exp";
+import { CORRECT } from "./memory";
+import { log_sum_exp } from "./normalize";
+import { class_weight, classWeights, logitScale, scratch, softcap } from "./options";
+import { slope, transform } from "./transform";
+
+/** CORRECT if the label's logit is the row's first largest, else 0. Set by `general_sum`. */
+export let verdict: i32 = 0;
+
+/** u_k of the row in the scratch. */
+// @ts-ignore: decorator
+@inline
+export function logit(k: usize): f64 {
+  return load<f64>(scratch + (k << 3));
+}
+
+/** As `row_sum`: others' mass relative to the others' maximum, of the transformed row. */
+export function general_sum(x: usize, vocabSize: usize, label: usize): void {
+  transform(x, vocabSize, logitScale, softcap, scratch);
+  // the largest of the others, and whether the label beats it or comes first in a tie
+  let top: f64 = -Infinity, first: usize = 0;
+  for (let k: usize = 0; k < vocabSize; k++) {
+    const u = logit(k);
+    if (u != u) {
+      set_row(0, NaN);
+      return;
+    }
+    if (k != label && u > top) {
+      top = u;
+      first = k;
+    }
+  }
+  const own = logit(label);
+  verdict = own > top || (own == top && (label < first || vocabSize == 1)) ? CORRECT : 0;
+  if (top == Infinity) {
+    set_row(0, NaN);
+    return;
+  }
+  if (top == -Infinity) {
+    set_row(0, 0);
+    return;
+  }
+  // [LSE 2] Σ_{j≠y} e^{u_j - top}
+  const r = f64x2.splat(top);
+  let sum = f64x2.splat(0);
+  store<f64>(scratch + (label << 3), -Infinity);
+  for (let k: usize = 0; k < vocabSize; k += 2) {
+    const u = v128.load(scratch + (k << 3));
+    sum = f64x2.add(sum, exp_f64x2(f64x2.sub(u, r)));
+  }
+  store<f64>(scratch + (label << 3), own);
+  set_row(top, f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1));
+}
+
+/** [LSE 6] -Σ_j p_j log p_j of the row last settled; 0 · log 0 = 0. */
+export function entropy(vocabSize: usize): f64 {
+  const z = f64x2.splat(log_sum_exp);
+  // -log p beyond this has p = 0 in float64; it keeps 0 · inf away
+  let sum = f64x2.splat(0);
+  for (let k: usize = 0; k < vocabSize; k += 2) {
+    const d = f64x2.pmin(f64x2.sub(z, v128.load(scratch + (k << 3))), far());
+    sum = f64x2.add(sum, f64x2.mul(d, exp_f64x2(f64x2.neg(d))));
+  }
+  return f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1);
+}
+
+/** [NORM 2] 1/V · Σ_j c_j (-log p_j) of the row last settled; c_j = 0 switches a class off. */
+export function smoothed_loss(vocabSize: usize): f64 {
+  let sum: f64 = 0;
+  for (let k: usize = 0; k < vocabSize; k++) {
+    const c = class_weight(k);
+    if (c != 0) sum += c * (log_sum_exp - logit(k));
+  }
+  return sum / <f64>vocabSize;
+}
+
+/**
+ * [GRAD 2] x_k becomes (A·p_k - B·c_k) · ∂u_k/∂x_k for every k; the caller then
+ * writes the label's column.
+ */
+export function general_gradient(x: usize, vocabSize: usize, a: f64, b: f64): void {
+  const z = f64x2.splat(log_sum_exp), scale = f64x2.splat(a);
+  for (let k: usize = 0; k < vocabSize; k += 2) {
+    const at = x + (k << 2);
+    const p = exp_f64x2(f64x2.sub(v128.load(scratch + (k << 3)), z));
+    let g = f64x2.mul(scale, p);
+    if (b != 0) {
+      const odd = k + 1 < vocabSize ? class_weight(k + 1) : 0;
+      const c = f64x2.replace_lane(f64x2.splat(class_weight(k)), 1, odd);
+      g = f64x2.sub(g, f64x2.mul(f64x2.splat(b), c));
+    }
+    const dx = slope(f64x2.promote_low_f32x4(v128.load64_zero(at)), logitScale, softcap);
+    // + 0 turns -0 into 0
+    g = f64x2.add(f64x2.mul(g, dx), f64x2.splat(0));
+    store<f32>(at, <f32>f64x2.extract_lane(g, 0));
+    if (k + 1 < vocabSize) store<f32>(at, <f32>f64x2.extract_lane(g, 1), 4);
+  }
+}
+
+/** ∂u/∂x at one logit. */
+export function slope_at(x: f64): f64 {
+  return f64x2.extract_lane(slope(f64x2.splat(x), logitScale, softcap), 0);
+}

@@ -1,0 +1,48 @@
+// Linear memory, drawn. Everything up to `__heap_base` is fixed when the module
+// is compiled; the host owns everything above it (class weights, scratch row,
+// ring or workspace), and hands pointers in.
+//
+//   0 ........ ~1 KB   nothing: a null pointer reads zeros, not our data
+//   constants          exponential's and tables (exp.ts)
+//   BACKUP     4 KB    one block of logits, while its exponentials replace it
+//   GROUP      32 B    eight values on their way to the end of a row
+//   TERMS      512 B   the expansion of the running exact sum (normalize.ts)
+//   LABELS     i32[ROWS]   in:  the label of each row, or ignoreIndex
+//   WEIGHTS    f64[ROWS]   in:  the token weight of each row
+//   FACTORS    f64[ROWS]   in:  the gradient's coefficient of each row
+//   GATHERED   f64[ROWS]        the label's logit of each row
+//   PER_TOKEN  f64[ROWS]   out
+//   LSE        f64[ROWS]   out
+//   NLL        f64[ROWS]   out
+//   ENTROPY    f64[ROWS]   out
+//   FLAGS      i32[ROWS]   out: NON_FINITE | CORRECT
+//
+// Rows of logits may be read up to 32 bytes past their end (whole vectors; the
+// surplus lanes are masked out), so the host keeps SLACK bytes free above them.
+// Nothing is ever written past the end of a row.
+
+/** Rows per call: 48 KB of tables, small beside one row of logits. */
+export const ROWS: usize = 1024;
+
+/** Elements per block: 4 KB, an eighth of a 32 KB L1 cache. Sums are built block by block, so the block size is part of every result's bits. */
+export const BLOCK: usize = 1024;
+
+/** The most terms an expansion of float64s can need: 2098 bits of range / 53 bits per term = 40, and some. */
+export const MAX_TERMS: usize = 64;
+
+export const BACKUP: usize = memory.data(4096, 16);
+export const GROUP: usize = memory.data(32, 16);
+export const TERMS: usize = memory.data(512, 16);
+export const LABELS: usize = memory.data(4096, 16);
+export const WEIGHTS: usize = memory.data(8192, 16);
+export const FACTORS: usize = memory.data(8192, 16);
+export const GATHERED: usize = memory.data(8192, 16);
+export const PER_TOKEN: usize = memory.data(8192, 16);
+export const LSE: usize = memory.data(8192, 16);
+export const NLL: usize = memory.data(8192, 16);
+export const ENTROPY: usize = memory.data(8192, 16);
+export const FLAGS: usize = memory.data(4096, 16);
+
+/** Bits of FLAGS; src/engine.ts has the same two. */
+export const NON_FINITE: i32 = 1;
+export const CORRECT: i32 = 2;

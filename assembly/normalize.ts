@@ -1,0 +1,112 @@
+// From a row's sums to its loss, and from the rows' losses to one exact sum.
+// Derivations: src/reference/log_sum_exp.ts, normalize.ts and exact_sum.ts.
+import { exp_f64 } from "./exp";
+import { others, reference } from "./log_sum_exp";
+import { MAX_TERMS, TERMS } from "./memory";
+import { smoothing, zLoss } from "./options";
+
+/** Results of `settle`, all of the row last seen. */
+export let nll: f64 = 0;
+export let log_sum_exp: f64 = 0;
+/** The probability of all classes but the label's, 1 - p_y without its cancellation. */
+export let mass: f64 = 0;
+/** Σ_j e^{u_j - reference}, the label's included. */
+export let total: f64 = 0;
+
+/** Below this the label's own exponential is nothing beside the others, and e^-d would overflow. */
+const OWN_LOW: f64 = -600;
+
+/**
+ * nll, log_sum_exp, mass and total of a row from `others`, `reference` and the
+ * label's own logit u. NaN everywhere if the row is not finite.
+ */
+export function settle(own: f64): void {
+  const s = others, r = reference;
+  if (s != s || !(own < Infinity) || (s == 0 && own == -Infinity)) {
+    nll = log_sum_exp = mass = total = NaN;
+    return;
+  }
+  const d = own - r;
+  if (s == 0) { // V = 1, or every other class is -inf
+    nll = mass = 0;
+    log_sum_exp = own;
+    total = exp_f64(d);
+  } else if (d < OWN_LOW) {
+    // [LSE 5] own e^d vanishes beside s: nll = R + log s - u
+    log_sum_exp = r + NativeMath.log(s);
+    nll = log_sum_exp - own;
+    mass = 1;
+    total = s;
+  } else {
+    // [LSE 4] q = others' mass / own: nll = log1p(q), mass = q / (1 + q)
+    const e = exp_f64(d);
+    const q = s / e;
+    nll = NativeMath.log1p(q);
+    log_sum_exp = own + nll;
+    mass = q / (1 + q);
+    total = s + e;
+  }
+}
+
+/** [NORM 3] Whether every term of a row is switched off, so that it is 0 whatever it holds. */
+// @ts-ignore: decorator
+@inline
+export function is_silent(weight: f64, classWeight: f64): bool {
+  return weight == 0 || (zLoss == 0 && smoothing == 0 && classWeight == 0);
+}
+
+/**
+ * [NORM 1] w · [ (1 - ε)·c_y·nll + ε·smoothed + z·logSumExp² ] of the row last
+ * settled, smoothed = 1/V·Σ_j c_j(-log p_j). A factor of 0 switches its term
+ * off, infinite or not.
+ */
+export function per_token(weight: f64, classWeight: f64, smoothed: f64): f64 {
+  if (is_silent(weight, classWeight)) return 0;
+  if (nll != nll) return NaN;
+  const own = (1 - smoothing) * classWeight;
+  let loss: f64 = 0;
+  if (own != 0) loss += own * nll;
+  if (smoothing != 0) loss += smoothing * smoothed;
+  if (zLoss != 0) loss += zLoss * log_sum_exp * log_sum_exp;
+  return weight * loss;
+}
+
+let terms: usize = 0;
+
+/** Starts an exact sum. */
+export function sum_clear(): void {
+  terms = 0;
+}
+
+/**
+ * [SUM 2] Adds count float64 values to the expansion in TERMS and returns how
+ * many terms it has, or -1 once a value or a partial sum is not finite.
+ */
+export function sum_add(values: usize, count: usize): i32 {
+  const end = values + (count << 3);
+  for (let at = values; at < end; at += 8) {
+    let x = load<f64>(at);
+    if (x == 0) continue;
+    let kept: usize = 0;
+    for (let j: usize = 0; j < terms; j++) {
+      let y = load<f64>(TERMS + (j << 3));
+      if (abs(x) < abs(y)) {
+        const t = x;
+        x = y;
+        y = t;
+      }
+      // [SUM 1] two-sum: high + low = x + y exactly
+      const high = x + y;
+      const low = y - (high - x);
+      if (low != 0) {
+        store<f64>(TERMS + (kept << 3), low);
+        kept++;
+      }
+      x = high;
+    }
+    if (!(abs(x) < Infinity) || kept >= MAX_TERMS - 1) return -1;
+    store<f64>(TERMS + (kept << 3), x);
+    terms = kept + 1;
+  }
+  return <i32>terms;
+}

@@ -1,0 +1,299 @@
+/**
+ * The border checks. What passes here is trusted everywhere else; what does not
+ * gets a TypeError (wrong kind) or a RangeError (wrong value) that says what was
+ * being done, what was wanted and what came, before anything is written.
+ *
+ * @module
+ */
+import type { LogitsArray, LogitsType, TokenIds } from "./contract.ts";
+
+/** What the caller was doing, as in "Cannot compute loss as ...". */
+export type Action = "compute loss" | "mask labels" | "create workspace";
+
+/** A value as an error message shows it: short, and telling strings from numbers. */
+export function show(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "bigint") return `${value}n`;
+  if (ArrayBuffer.isView(value) || Array.isArray(value)) {
+    const list = value as unknown as ArrayLike<unknown>;
+    const head = Array.from({ length: Math.min(list.length, 8) }, (_, i) =>
+      String(list[i])).join(", ");
+    const name = Array.isArray(value) ? "" : value.constructor.name;
+    return `${name}[${head}${list.length > 8 ? `, ... ${list.length} in all` : ""}]`;
+  }
+  if (typeof value === "object" && value !== null) {
+    return `an object with ${Object.keys(value).join(", ") || "no keys"}`;
+  }
+  return String(value);
+}
+
+/** Throws a RangeError. */
+export function outOfRange(
+  action: Action,
+  wish: string,
+  value: unknown,
+): never {
+  throw new RangeError(
+    `Cannot ${action} as ${wish}: current value is ${show(value)}`,
+  );
+}
+
+/** Throws a TypeError. */
+export function wrongKind(action: Action, wish: string, value: unknown): never {
+  throw new TypeError(
+    `Cannot ${action} as ${wish}: current value is ${show(value)}`,
+  );
+}
+
+/** A number for which `accept` holds, or `fallback` where there is none. */
+export function readNumber(
+  action: Action,
+  name: string,
+  value: unknown,
+  fallback: number,
+  wish: string,
+  accept: (value: number) => boolean,
+): number {
+  if (value === undefined) return fallback;
+  if (typeof value !== "number") {
+    wrongKind(action, `${name} must be a number`, value);
+  }
+  if (!accept(value)) outOfRange(action, `${name} must be ${wish}`, value);
+  return value;
+}
+
+/** A whole number of at least `least`, or undefined. */
+export function readCount(
+  action: Action,
+  name: string,
+  value: unknown,
+  least: number,
+): number | undefined {
+  if (value === undefined) return undefined;
+  return readNumber(
+    action,
+    name,
+    value,
+    0,
+    `a whole number of at least ${least}`,
+    (n) => Number.isSafeInteger(n) && n >= least,
+  );
+}
+
+/** A boolean, false where there is none. */
+export function readFlag(
+  action: Action,
+  name: string,
+  value: unknown,
+): boolean {
+  if (value === undefined) return false;
+  if (typeof value !== "boolean") {
+    wrongKind(action, `${name} must be true or false`, value);
+  }
+  return value;
+}
+
+/** One of some words, the first where there is none. */
+export function readWord<T extends string>(
+  action: Action,
+  name: string,
+  value: unknown,
+  words: readonly [T, ...T[]],
+): T {
+  if (value === undefined) return words[0];
+  if (typeof value !== "string") {
+    wrongKind(action, `${name} must be one of ${words.join(", ")}`, value);
+  }
+  if (!words.includes(value as T)) {
+    outOfRange(action, `${name} must be one of ${words.join(", ")}`, value);
+  }
+  return value as T;
+}
+
+/** An int32 ignoreIndex. */
+export function readIgnoreIndex(
+  action: Action,
+  value: unknown,
+  fallback: number,
+): number {
+  return readNumber(
+    action,
+    "ignoreIndex",
+    value,
+    fallback,
+    "a whole number within int32",
+    (n) => (n | 0) === n,
+  );
+}
+
+/** Whether a value can be indexed like an array of numbers. */
+export function isListLike(value: unknown): value is ArrayLike<unknown> {
+  if (typeof value !== "object" || value === null || value instanceof DataView) {
+    return false;
+  }
+  const length = (value as { length?: unknown }).length;
+  return typeof length === "number" && Number.isSafeInteger(length) &&
+    length >= 0;
+}
+
+/** One element as a whole int32, or an error that names it. */
+function readInteger(
+  action: Action,
+  name: string,
+  index: number,
+  value: unknown,
+): number {
+  if (typeof value !== "number" && typeof value !== "bigint") {
+    wrongKind(action, `${name}[${index}] must be a whole number`, value);
+  }
+  const number = Number(value);
+  if ((number | 0) !== number) {
+    outOfRange(
+      action,
+      `${name}[${index}] must be a whole number within int32`,
+      value,
+    );
+  }
+  return number;
+}
+
+/** Ids as int32, each checked before it is narrowed. An Int32Array is returned as it is. */
+export function readIds(
+  action: Action,
+  name: string,
+  ids: TokenIds,
+): Int32Array {
+  if (ids instanceof Int32Array) return ids;
+  if (!isListLike(ids)) {
+    wrongKind(action, `${name} must be an array of whole numbers`, ids);
+  }
+  const out = new Int32Array(ids.length);
+  for (let i = 0; i < out.length; i++) {
+    const id = ids[i];
+    out[i] = typeof id === "number" && (id | 0) === id
+      ? id
+      : readInteger(action, name, i, id);
+  }
+  return out;
+}
+
+/** Labels as int32: ignoreIndex or a class, row by row. */
+export function readLabels(
+  action: Action,
+  labels: TokenIds,
+  vocabSize: number,
+  ignoreIndex: number,
+): Int32Array {
+  const out = readIds(action, "labels", labels);
+  for (let i = 0; i < out.length; i++) {
+    const label = out[i]!;
+    if ((label < 0 || label >= vocabSize) && label !== ignoreIndex) {
+      outOfRange(
+        action,
+        `labels[${i}] must be ${ignoreIndex} (ignored) or a class in [0, ${vocabSize})`,
+        label,
+      );
+    }
+  }
+  return out;
+}
+
+/** Finite weights, `length` of them, as float64; null where there are none. */
+export function readWeights(
+  action: Action,
+  name: string,
+  weights: ArrayLike<number> | undefined,
+  length: number,
+): Float64Array | null {
+  if (weights === undefined) return null;
+  if (!isListLike(weights)) {
+    wrongKind(action, `${name} must be an array of numbers`, weights);
+  }
+  if (weights.length !== length) {
+    outOfRange(action, `${name}.length must equal ${length}`, weights.length);
+  }
+  const out = new Float64Array(length);
+  for (let i = 0; i < length; i++) {
+    const weight = weights[i]!;
+    if (typeof weight !== "number") {
+      wrongKind(action, `${name}[${i}] must be a number`, weight);
+    }
+    if (!Number.isFinite(weight)) {
+      outOfRange(action, `${name}[${i}] must be finite`, weight);
+    }
+    out[i] = weight;
+  }
+  return out;
+}
+
+/** Sequence borders: 0 = b_0 <= b_1 <= ... <= b_S = rows. */
+export function readBorders(
+  action: Action,
+  cuSeqlens: ArrayLike<number>,
+  rows: number,
+): Int32Array {
+  const borders = readIds(action, "cuSeqlens", cuSeqlens);
+  const last = borders.length - 1;
+  if (borders[0] !== 0) {
+    outOfRange(action, "cuSeqlens must start at 0", cuSeqlens);
+  }
+  for (let s = 1; s <= last; s++) {
+    if (borders[s]! < borders[s - 1]!) {
+      outOfRange(
+        action,
+        `cuSeqlens must never fall, as it does at index ${s}`,
+        cuSeqlens,
+      );
+    }
+  }
+  if (borders[last] !== rows) {
+    outOfRange(action, `cuSeqlens must end at ${rows}`, cuSeqlens);
+  }
+  return borders;
+}
+
+/** Logits as the engines read them: the stored numbers, and how they are stored. */
+export function readStorage(
+  action: Action,
+  data: LogitsArray,
+  dtype: LogitsType | undefined,
+): { array: Float32Array | Uint16Array; dtype: LogitsType } {
+  let array: Float32Array | Uint16Array;
+  let natural: LogitsType;
+  if (data instanceof Float32Array) {
+    array = data;
+    natural = "f32";
+  } else if (data instanceof Uint16Array) {
+    if (dtype !== "bf16" && dtype !== "f16") {
+      wrongKind(
+        action,
+        'dtype must be "bf16" or "f16" where logits are a Uint16Array',
+        dtype,
+      );
+    }
+    array = data;
+    natural = dtype;
+  } else if (
+    ArrayBuffer.isView(data) &&
+    (data as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] ===
+      "Float16Array"
+  ) {
+    const half = data as LogitsArray;
+    array = new Uint16Array(half.buffer, half.byteOffset, half.length);
+    natural = "f16";
+  } else {
+    wrongKind(
+      action,
+      "logits must be a Float32Array, a Float16Array, a Uint16Array of bf16 or f16 bits, or a tensor { data, dims } of one",
+      data,
+    );
+  }
+  if (dtype !== undefined && dtype !== natural) {
+    wrongKind(
+      action,
+      `dtype must be "${natural}" where logits are a ${data.constructor.name}`,
+      dtype,
+    );
+  }
+  return { array, dtype: natural };
+}

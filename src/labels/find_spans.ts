@@ -1,0 +1,174 @@
+/**
+ * Spans of trained turns, found by role markers in the ids.
+ *
+ * A scanner, not a pairing of questions with answers: it knows every role's own
+ * opening and closing marker, so two user turns in a row, tool results between
+ * answers and a first turn by the assistant need no special case. One pass from
+ * the left; at each place outside a turn the longest opening marker that matches
+ * begins a turn, and the turn runs to its own role's closing marker, or to the
+ * end of the row. Text inside a turn is never searched for openings.
+ *
+ * @module
+ */
+import type {
+  EndOfTurn,
+  FindSpansOptions,
+  RoleMarkers,
+  TokenIds,
+  TokenSpan,
+} from "../contract.ts";
+
+interface Role {
+  name: string;
+  start: number[];
+  end: number[];
+  includeStart: boolean;
+  includeEnd: boolean;
+  trained: boolean;
+}
+
+const ENDS: readonly EndOfTurn[] = ["turn", "all", "last", "none"];
+
+/**
+ * Finds the spans of the turns to train.
+ *
+ * The longest opening marker wins. A turn whose end is missing runs to the end
+ * of the row (a truncated answer stays trained). With `includeEnd: false` the
+ * closing ids are neither trained nor consumed, so they can open the next turn.
+ * `endOfTurn: "last"` trains only the last closing marker found, of any role,
+ * and `"all"` those of every role.
+ *
+ * @param inputIds [N] token ids.
+ * @param options The markers of each role and which roles to train.
+ * @returns Half-open spans in order, none empty, for `maskLabels`.
+ * @throws {RangeError} A trained role has no markers, a marker is empty, or two roles open alike.
+ *
+ * @example Train the assistant's turns, the end-of-turn id included
+ * ```ts
+ * import { findSpans } from "@sft/loss";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const roles = {
+ *   user: { start: [1, 3], end: [9] },
+ *   assistant: { start: [1, 2], end: [9] },
+ * };
+ * const ids = [1, 3, 7, 9, 1, 2, 8, 8, 9, 5];
+ * assertEquals(findSpans(ids, { roles, train: ["assistant"] }), [[6, 9]]);
+ * ```
+ */
+export function findSpans(
+  inputIds: TokenIds,
+  options: FindSpansOptions,
+): TokenSpan[] {
+  const roles = readRoles(options);
+  const endOfTurn = options.endOfTurn ?? "turn";
+  if (!ENDS.includes(endOfTurn)) {
+    throw new RangeError(
+      `Cannot find spans as endOfTurn must be one of ${
+        ENDS.join(", ")
+      }: current value is ${String(endOfTurn)}`,
+    );
+  }
+  const spans: TokenSpan[] = [];
+  const add = (start: number, end: number) => {
+    if (start < end) spans.push([start, end]);
+  };
+  // the last closing marker found, and which span ends there or comes next
+  let last: { end: number; after: number; span: number } | null = null;
+  for (let at = 0; at < inputIds.length;) {
+    const role = roles.find((role) => matches(inputIds, at, role.start));
+    if (role === undefined) {
+      at++;
+      continue;
+    }
+    const start = role.includeStart ? at : at + role.start.length;
+    let end = at + role.start.length;
+    while (end < inputIds.length && !matches(inputIds, end, role.end)) end++;
+    const closed = end < inputIds.length && role.includeEnd;
+    at = closed ? end + role.end.length : end;
+    const trainEnd = closed &&
+      (endOfTurn === "all" || (endOfTurn === "turn" && role.trained));
+    if (role.trained) add(start, trainEnd ? at : end);
+    else if (trainEnd) add(end, at);
+    if (closed) last = { end, after: at, span: spans.length };
+  }
+  if (endOfTurn === "last" && last !== null) {
+    const { end, after, span } = last;
+    const before = spans[span - 1];
+    if (before !== undefined && before[1] === end) {
+      spans[span - 1] = [before[0], after];
+    } else {
+      spans.splice(span, 0, [end, after]);
+    }
+  }
+  return spans;
+}
+
+function matches(
+  ids: TokenIds,
+  at: number,
+  marker: readonly number[],
+): boolean {
+  if (at + marker.length > ids.length) return false;
+  for (let i = 0; i < marker.length; i++) {
+    if (Number(ids[at + i]) !== marker[i]) return false;
+  }
+  return true;
+}
+
+/** The roles, longest opening marker first, so that the first match is the longest. */
+function readRoles({ roles, train }: FindSpansOptions): Role[] {
+  if (typeof roles !== "object" || roles === null || !Array.isArray(train)) {
+    throw new TypeError(
+      `Cannot find spans as roles must be an object and train a list of its names: current values are ${typeof roles} and ${typeof train}`,
+    );
+  }
+  for (const name of train) {
+    if (!Object.hasOwn(roles, name)) {
+      throw new RangeError(
+        `Cannot find spans as train must name roles that have markers (${
+          Object.keys(roles).join(", ")
+        }): current value is ${JSON.stringify(name)}`,
+      );
+    }
+  }
+  const list = Object.entries(roles).map(([name, markers]) => ({
+    name,
+    start: readMarker(name, "start", markers),
+    end: readMarker(name, "end", markers),
+    includeStart: markers.includeStart ?? false,
+    includeEnd: markers.includeEnd ?? true,
+    trained: train.includes(name),
+  }));
+  list.sort((a, b) => b.start.length - a.start.length);
+  for (const [i, role] of list.entries()) {
+    const twin = list.slice(i + 1).find((other) =>
+      other.start.length === role.start.length &&
+      matches(other.start, 0, role.start)
+    );
+    if (twin !== undefined) {
+      throw new RangeError(
+        `Cannot find spans as every role must open in its own way: ${role.name} and ${twin.name} both open with [${
+          role.start.join(", ")
+        }]`,
+      );
+    }
+  }
+  return list;
+}
+
+function readMarker(
+  name: string,
+  edge: "start" | "end",
+  markers: RoleMarkers,
+): number[] {
+  const marker = Array.from(markers[edge] ?? [], Number);
+  if (marker.length === 0 || !marker.every(Number.isInteger)) {
+    throw new RangeError(
+      `Cannot find spans as roles.${name}.${edge} must hold at least one whole number: current value is [${
+        marker.join(", ")
+      }]`,
+    );
+  }
+  return marker;
+}

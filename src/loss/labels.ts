@@ -1,0 +1,155 @@
+/**
+ * Labels from spans or from a 0/1 mask.
+ *
+ * @module
+ */
+import {
+  isListLike,
+  outOfRange,
+  readIds,
+  readIgnoreIndex,
+  show,
+  wrongKind,
+} from "../checks.ts";
+import {
+  IGNORE_INDEX,
+  type MaskOptions,
+  type TokenIds,
+  type TokenSpan,
+} from "../contract.ts";
+import { sharedEngine } from "../wasm/workspace.ts";
+
+const ACTION = "mask labels";
+
+/**
+ * Labels that train exactly the given spans: the id inside a span, ignoreIndex
+ * everywhere else. They stay aligned with inputIds; only the loss shifts.
+ *
+ * @param inputIds [N] token ids, whole numbers within int32.
+ * @param spans Half-open ranges in any order; they may touch and overlap.
+ * @param options `ignoreIndex`, -100 unless said.
+ * @returns [N] labels.
+ * @throws {RangeError} A span does not lie within the ids, or an id does not fit into int32.
+ * @throws {TypeError} An argument is of the wrong kind.
+ *
+ * @example Train positions 2 and 3
+ * ```ts
+ * import { maskLabels } from "@sft/loss";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(
+ *   maskLabels([11, 12, 13, 14, 15], [[2, 4]]),
+ *   new Int32Array([-100, -100, 13, 14, -100]),
+ * );
+ * ```
+ */
+export function maskLabels(
+  inputIds: TokenIds,
+  spans: Iterable<TokenSpan>,
+  options: MaskOptions = {},
+): Int32Array {
+  const ids = readIds(ACTION, "inputIds", inputIds);
+  const ignoreIndex = readIgnoreIndex(
+    ACTION,
+    options.ignoreIndex,
+    IGNORE_INDEX,
+  );
+  if (
+    typeof spans !== "object" || spans === null ||
+    typeof spans[Symbol.iterator] !== "function"
+  ) {
+    wrongKind(ACTION, "spans must be a list of [start, end)", spans);
+  }
+  const flat: number[] = [];
+  let index = 0;
+  for (const span of spans) {
+    checkSpan(span, index++, ids.length);
+    flat.push(Number(span[0]), Number(span[1]));
+  }
+  return sharedEngine(false).maskLabels(
+    ids,
+    Int32Array.from(flat),
+    ignoreIndex,
+  );
+}
+
+function checkSpan(span: TokenSpan, index: number, length: number): void {
+  if (!isListLike(span) || span.length !== 2) {
+    wrongKind(ACTION, `span ${index} must be a pair [start, end)`, span);
+  }
+  const [start, end] = span;
+  if (typeof start !== "number" || typeof end !== "number") {
+    wrongKind(ACTION, `span ${index} must be two whole numbers`, span);
+  }
+  const wish = !Number.isInteger(start) || !Number.isInteger(end)
+    ? "be two whole numbers"
+    : start < 0
+    ? "start at 0 or later"
+    : end < start
+    ? "not end before it starts"
+    : end > length
+    ? `end within ${length} tokens`
+    : null;
+  if (wish !== null) {
+    throw new RangeError(
+      `Cannot mask labels as span ${index} must ${wish}: current value is ${
+        show(Array.from(span))
+      }${wish.startsWith("end within") ? "" : ` of ${length} tokens`}`,
+    );
+  }
+}
+
+/**
+ * Labels from a 0/1 loss mask, the format most trainers store: the id where the
+ * mask is 1, ignoreIndex where it is 0.
+ *
+ * @param inputIds [N] token ids, whole numbers within int32.
+ * @param mask [N] 0 or 1 (or false and true).
+ * @param options `ignoreIndex`, -100 unless said.
+ * @returns [N] labels.
+ * @throws {RangeError} The lengths differ, or a value of the mask is neither 0 nor 1.
+ * @throws {TypeError} An argument is of the wrong kind.
+ *
+ * @example The peers' usual format
+ * ```ts
+ * import { labelsFromMask } from "@sft/loss";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(
+ *   labelsFromMask([1, 2, 3, 4], [0, 0, 1, 1]),
+ *   new Int32Array([-100, -100, 3, 4]),
+ * );
+ * ```
+ */
+export function labelsFromMask(
+  inputIds: TokenIds,
+  mask: ArrayLike<number | boolean> | BigInt64Array,
+  options: MaskOptions = {},
+): Int32Array {
+  const ids = readIds(ACTION, "inputIds", inputIds);
+  const ignoreIndex = readIgnoreIndex(
+    ACTION,
+    options.ignoreIndex,
+    IGNORE_INDEX,
+  );
+  if (!isListLike(mask)) {
+    wrongKind(ACTION, "mask must be an array of 0 and 1", mask);
+  }
+  if (mask.length !== ids.length) {
+    outOfRange(
+      ACTION,
+      `mask.length must equal the ${ids.length} tokens`,
+      mask.length,
+    );
+  }
+  const labels = new Int32Array(ids.length);
+  for (let i = 0; i < labels.length; i++) {
+    const bit = mask[i];
+    const trained = typeof bit === "object" ? NaN : Number(bit);
+    if (trained !== 0 && trained !== 1) {
+      outOfRange(ACTION, `mask[${i}] must be 0 or 1`, bit);
+    }
+    labels[i] = trained === 1 ? ids[i]! : ignoreIndex;
+  }
+  return labels;
+}

@@ -1,0 +1,143 @@
+/**
+ * From the rows' scores to a result. All sums are exact, so the order of rows,
+ * chunks and shards changes no bit.
+ *
+ * @module
+ */
+import { outOfRange } from "../checks.ts";
+import type { LossResult, Metrics, PerSequence } from "../contract.ts";
+import { CORRECT, type Engine, NON_FINITE, type RowScores } from "../engine.ts";
+import { exactTerms, roundedSum } from "../reference/exact_sum.ts";
+import {
+  denominatorOf,
+  reduceLoss,
+  weigh,
+  type Weighing,
+} from "../reference/normalize.ts";
+import type { Prepared } from "./problem.ts";
+
+/** Weighs the rows; a negative sum of weights would turn the mean's sign and is refused. */
+export function weighRows(prepared: Prepared): Weighing {
+  const { problem, reduction, denominator } = prepared;
+  const borders = prepared.borders === null && reduction === "sequence"
+    ? Int32Array.of(0, problem.rows)
+    : prepared.borders;
+  const weighing = weigh(problem, borders);
+  if (denominator !== undefined || reduction === "sum") return weighing;
+  if (weighing.weightSum < 0) {
+    outOfRange(
+      "compute loss",
+      `the weights of the active tokens must not sum to less than 0 under reduction "${reduction}" (give a denominator, or use "sum")`,
+      weighing.weightSum,
+    );
+  }
+  if (reduction === "sequence" && weighing.perSequence !== null) {
+    weighing.perSequence.weightSum.forEach((sum, s) => {
+      if (sum < 0) {
+        outOfRange(
+          "compute loss",
+          `the weights of sequence ${s} must not sum to less than 0 under reduction "sequence" (give a denominator, or use "sum")`,
+          sum,
+        );
+      }
+    });
+  }
+  return weighing;
+}
+
+/** The result without its gradient. */
+export function assemble(
+  engine: Engine,
+  prepared: Prepared,
+  weighing: Weighing,
+  scores: RowScores,
+): LossResult {
+  const { problem, reduction, denominator, totalTokens } = prepared;
+  const { rows } = problem;
+  const sumTerms = engine.sumTerms(scores.perToken, rows);
+  const sum = roundedSum(sumTerms);
+  const perSequence = sequenceSums(prepared, weighing, scores);
+  let nonFiniteRows = 0;
+  for (let i = 0; i < rows; i++) nonFiniteRows += scores.flags[i]! & NON_FINITE;
+  const result: LossResult = {
+    loss: reduceLoss(
+      reduction,
+      denominator,
+      weighing,
+      totalTokens,
+      sum,
+      perSequence === null ? null : perSequence.sum,
+    ),
+    reduction,
+    sum,
+    sumTerms,
+    weightSum: weighing.weightSum,
+    weightSumTerms: weighing.weightSumTerms,
+    denominator: denominatorOf(reduction, denominator, weighing, totalTokens),
+    denominatorGiven: denominator !== undefined,
+    activeTokens: weighing.activeTokens,
+    totalTokens,
+    nonFiniteRows,
+  };
+  if (perSequence !== null) result.perSequence = perSequence;
+  if (prepared.perToken) result.perToken = scores.perToken.slice(0, rows);
+  if (prepared.logSumExp) result.logSumExp = scores.logSumExp.slice(0, rows);
+  if (problem.metrics) {
+    result.metrics = measure(engine, rows, weighing.activeTokens, scores);
+  }
+  return result;
+}
+
+function sequenceSums(
+  prepared: Prepared,
+  weighing: Weighing,
+  scores: RowScores,
+): PerSequence | null {
+  if (weighing.perSequence === null) return null;
+  const borders = prepared.borders ?? [0, prepared.problem.rows];
+  const sum = new Float64Array(borders.length - 1);
+  for (let s = 0; s < sum.length; s++) {
+    sum[s] = roundedSum(
+      exactTerms(scores.perToken.subarray(borders[s]!, borders[s + 1]!)),
+    );
+  }
+  return { sum, ...weighing.perSequence };
+}
+
+function measure(
+  engine: Engine,
+  rows: number,
+  active: number,
+  scores: RowScores,
+): Metrics {
+  let correct = 0;
+  for (let i = 0; i < rows; i++) {
+    if ((scores.flags[i]! & CORRECT) !== 0) correct++;
+  }
+  return metricsOf(
+    engine.sumTerms(scores.nll, rows),
+    engine.sumTerms(scores.entropy, rows),
+    correct,
+    active,
+  );
+}
+
+/** Means from sums; all 0 (and perplexity 1) where no token is active. */
+export function metricsOf(
+  nllTerms: number[],
+  entropyTerms: number[],
+  correct: number,
+  active: number,
+): Metrics {
+  const mean = (total: number) => active === 0 ? 0 : total / active;
+  const nll = mean(roundedSum(nllTerms));
+  return {
+    nll,
+    correct,
+    accuracy: mean(correct),
+    entropy: mean(roundedSum(entropyTerms)),
+    perplexity: Math.exp(nll),
+    nllTerms,
+    entropyTerms,
+  };
+}

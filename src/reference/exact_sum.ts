@@ -1,0 +1,192 @@
+/**
+ * The exact sum of float64 numbers, in any order, after J. R. Shewchuk,
+ * "Adaptive Precision Floating-Point Arithmetic" (1997), as in Python's
+ * math.fsum. It makes merged shards equal to one call, bit for bit.
+ *
+ * Two numbers. fl(a + b) rounds, but what it drops is itself a float64, and
+ * for |a| >= |b| it is found without error:
+ *   s = fl(a + b). s lies so near a that s - a is exact (its bits are those of
+ *   b above the ulp of s), so fl(s - a) is the part of b that went into s, and
+ *   b less that part is the part that did not, again exact.
+ * [SUM 1] s = fl(a + b), rest = fl(b - fl(s - a)), for |a| >= |b|: s + rest = a + b exactly
+ *
+ * Many numbers. Keep a list of floats that do not overlap (the lowest bit of
+ * each lies above the highest bit of the one before), smallest first, whose
+ * exact sum is the sum so far. A new number x passes through the list from the
+ * smallest: at each place [SUM 1] splits x and the entry into the new x, which
+ * goes on, and a rest, which stays unless it is 0. The last x closes the list.
+ * [SUM 2] partials ← (rest_1, ..., rest_n, x): exact, not overlapping
+ * A list of finite floats that do not overlap has at most 2098/53 < 40 entries
+ * (all bits there are, by the bits of an entry); in practice it has 2 or 3.
+ *
+ * One number. The list's entries are many ways to write one sum. The correctly
+ * rounded sum adds them from the largest down until an addition leaves a rest:
+ * all that is further down is then below half the last place, and cannot change
+ * the rounding, except in a tie. If rest is exactly half an ulp of s, fl() has
+ * gone to the even neighbour, and the sign of the next entry says on which side
+ * of the tie the sum truly lies. If it has the sign of rest, the sum is beyond
+ * the half, and s must go on to the other neighbour:
+ * [SUM 3] if rest and the next entry have one sign and s + 2·rest is exact, then s ← s + 2·rest
+ * (s + 2·rest is exact only if rest is half an ulp of s, that is, in a tie.)
+ *
+ * Canonical terms. The rounded sum t depends on the exact sum alone. So does
+ * what remains when t is taken away, exactly, and so on until nothing remains:
+ * [SUM 4] t_n = round(sum), t_{n-1} = round(sum - t_n), ...; each |t_{i-1}| <= ulp(t_i)/2
+ * Two lists are equal, bit for bit, exactly when their sums are.
+ *
+ * Overflow. s in [SUM 1] may overflow on the way to a finite sum, as in
+ * 1e308 + 1e308 - 1e308. From 2^960 on (losses do not get there) the sum is
+ * taken in whole numbers instead, exact at any size: a float64 is a multiple of
+ * 2^-1074, and its code, cut into field e (11 bits) and mantissa f (52 bits), says which:
+ * [SUM 5] integer = f for e = 0, else (2^52 + f)·2^(e - 1); value = integer·2^-1074
+ * [SUM 6] code = shift·2^52 + round(integer / 2^shift), shift = max(0, bits - 53), ties to even
+ * The leading one of the rounded quotient adds 1 to the field, as in [SUM 5],
+ * and a carry goes where it should; codes from 2047·2^52 on are infinity.
+ * Below 2^960, 2^53 values still sum to less than 2^1013.
+ *
+ * @module
+ */
+
+/** 2^960, where the sum goes over to whole numbers, see above. */
+const LARGE = 2 ** 960;
+
+/** The code of +Infinity, 2047·2^52. */
+const INFINITY_CODE = 0x7ff0000000000000n;
+
+/**
+ * Adds x to the floats partials[0..count), which do not overlap, exactly;
+ * returns the new count. The list is longer than count only by what is left over.
+ */
+function grow(partials: number[], count: number, x: number): number {
+  let kept = 0;
+  for (let i = 0; i < count; i++) {
+    let y = partials[i]!;
+    if (Math.abs(x) < Math.abs(y)) {
+      const larger = y;
+      y = x;
+      x = larger;
+    }
+    // [SUM 1] s = fl(a + b), rest = fl(b - fl(s - a))
+    const s = x + y;
+    const rest = y - (s - x);
+    // [SUM 2] partials ← (rest_1, ..., rest_n, x)
+    if (rest !== 0) partials[kept++] = rest;
+    x = s;
+  }
+  if (x !== 0) partials[kept++] = x;
+  return kept;
+}
+
+/** The correctly rounded sum of partials[0..count), which do not overlap, smallest first. */
+function round(partials: number[], count: number): number {
+  let n = count;
+  let s = partials[--n]!;
+  let rest = 0;
+  while (n > 0 && rest === 0) {
+    const x = s;
+    const y = partials[--n]!;
+    // [SUM 1] s = fl(a + b), rest = fl(b - fl(s - a))
+    s = x + y;
+    rest = y - (s - x);
+  }
+  // [SUM 3] if rest and the next entry have one sign and s + 2·rest is exact, then s ← s + 2·rest
+  if (n > 0 && rest !== 0 && (rest < 0) === (partials[n - 1]! < 0)) {
+    const twice = 2 * rest;
+    const beyond = s + twice;
+    if (beyond - s === twice) s = beyond;
+  }
+  return s;
+}
+
+/** The canonical terms of the sum of partials[0..count), which is used up. */
+function canonical(partials: number[], count: number): number[] {
+  // [SUM 4] t_n = round(sum), t_{n-1} = round(sum - t_n), ...
+  const terms: number[] = [];
+  while (count > 0) {
+    const t = round(partials, count);
+    terms.push(t);
+    count = grow(partials, count, -t);
+  }
+  return terms.reverse();
+}
+
+/** x as a multiple of 2^-1074. */
+function toInteger(x: number, bits: DataView): bigint {
+  bits.setFloat64(0, Math.abs(x));
+  const code = bits.getBigUint64(0);
+  const field = code >> 52n;
+  const fraction = code & 0xfffffffffffffn;
+  // [SUM 5] integer = f for e = 0, else (2^52 + f)·2^(e - 1)
+  const integer = field === 0n
+    ? fraction
+    : (fraction | 0x10000000000000n) << (field - 1n);
+  return x < 0 ? -integer : integer;
+}
+
+/** The float64 nearest to integer·2^-1074. */
+function toFloat(integer: bigint, bits: DataView): number {
+  const size = integer < 0n ? -integer : integer;
+  const shift = BigInt(Math.max(0, size.toString(2).length - 53));
+  let quotient = size >> shift;
+  // Twice what is cut off against the last place: more rounds up, a tie goes to even.
+  const twice = 2n * (size - (quotient << shift));
+  const place = 1n << shift;
+  if (twice > place || (twice === place && (quotient & 1n) === 1n)) quotient++;
+  // [SUM 6] code = shift·2^52 + round(integer / 2^shift)
+  const code = (shift << 52n) + quotient;
+  bits.setBigUint64(0, code < INFINITY_CODE ? code : INFINITY_CODE);
+  return integer < 0n ? -bits.getFloat64(0) : bits.getFloat64(0);
+}
+
+/** The terms of a finite sum of any size, in whole numbers. */
+function largeTerms(values: ArrayLike<number>, count: number): number[] {
+  const bits = new DataView(new ArrayBuffer(8));
+  let rest = 0n;
+  for (let i = 0; i < count; i++) rest += toInteger(values[i]!, bits);
+  // [SUM 4] t_n = round(sum), t_{n-1} = round(sum - t_n), ...
+  const terms: number[] = [];
+  while (rest !== 0n) {
+    const t = toFloat(rest, bits);
+    if (!Number.isFinite(t)) return [t];
+    terms.push(t);
+    rest -= toInteger(t, bits);
+  }
+  return terms.reverse();
+}
+
+/**
+ * The exact sum of values[0..count) as floats that do not overlap, smallest
+ * first, none of them 0: the last is the correctly rounded sum, the one before
+ * the correctly rounded rest, and so on. They depend on the exact sum alone, not
+ * on the order. [] stands for 0. One NaN, or infinities of both signs, give
+ * [NaN]; infinities of one sign, or a sum beyond the float64s, give [±Infinity].
+ */
+export function exactTerms(
+  values: ArrayLike<number>,
+  count: number = values.length,
+): number[] {
+  if (count === 0) return [];
+  if (count === 1) return values[0] === 0 ? [] : [values[0]!];
+
+  const partials: number[] = [];
+  let held = 0;
+  let large = false;
+  // Σ of the values that are not finite: ±Infinity, or NaN as soon as they disagree.
+  let special = 0;
+  for (let i = 0; i < count; i++) {
+    const x = values[i]!;
+    if (!(Math.abs(x) < LARGE)) {
+      large = true;
+      if (!Number.isFinite(x)) special += x;
+    } else if (!large && x !== 0) {
+      held = grow(partials, held, x);
+    }
+  }
+  if (special !== 0) return [special];
+  return large ? largeTerms(values, count) : canonical(partials, held);
+}
+
+/** The correctly rounded sum that terms from {@link exactTerms} stand for. */
+export function roundedSum(terms: readonly number[]): number {
+  return terms.length === 0 ? 0 : terms[terms.length - 1]!;
+}

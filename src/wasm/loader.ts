@@ -1,0 +1,159 @@
+/**
+ * From inlined bytes to running kernels: which build, compiled when. Compilation
+ * is synchronous and happens on first use, so importing the library does nothing.
+ *
+ * @module
+ */
+import type { InitOptions } from "../contract.ts";
+import { KERNELS_RELAXED } from "./kernels_relaxed_wasm.ts";
+import { KERNELS_SIMD } from "./kernels_simd_wasm.ts";
+
+/** The two builds of `assembly/`: fixed-width SIMD, and relaxed SIMD with fused multiply-add. */
+export type Build = "simd" | "relaxed";
+
+/** What `assembly/index.ts` exports; addresses are bytes from the start of memory. */
+export interface Kernels {
+  memory: WebAssembly.Memory;
+  heap_base(): number;
+  fuses(): number;
+  mask(
+    ids: number,
+    count: number,
+    spans: number,
+    spanCount: number,
+    ignoreIndex: number,
+    labels: number,
+  ): void;
+  gather(
+    logits: number,
+    rows: number,
+    vocabSize: number,
+    rowBytes: number,
+    dtype: number,
+    ignoreIndex: number,
+  ): void;
+  configure(
+    smoothing: number,
+    zLoss: number,
+    logitScale: number,
+    softcap: number,
+    classWeights: number,
+    classTotal: number,
+    scratch: number,
+    metrics: number,
+  ): void;
+  score(
+    logits: number,
+    rows: number,
+    vocabSize: number,
+    rowBytes: number,
+    dtype: number,
+    ignoreIndex: number,
+  ): void;
+  differentiate(
+    logits: number,
+    rows: number,
+    vocabSize: number,
+    rowBytes: number,
+    dtype: number,
+    ignoreIndex: number,
+    out: number,
+    outBytes: number,
+    outType: number,
+  ): void;
+  sum_clear(): void;
+  sum_add(values: number, count: number): number;
+  LABELS: WebAssembly.Global;
+  WEIGHTS: WebAssembly.Global;
+  FACTORS: WebAssembly.Global;
+  GATHERED: WebAssembly.Global;
+  PER_TOKEN: WebAssembly.Global;
+  LSE: WebAssembly.Global;
+  NLL: WebAssembly.Global;
+  ENTROPY: WebAssembly.Global;
+  FLAGS: WebAssembly.Global;
+  TERMS: WebAssembly.Global;
+}
+
+/** (func (param v128 v128 v128) (result v128) (f32x4.relaxed_madd ...)), the smallest module that needs relaxed SIMD. */
+// deno-fmt-ignore
+const RELAXED_PROBE = new Uint8Array([
+  0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, // magic, version
+  0x01, 0x08, 0x01, 0x60, 0x03, 0x7b, 0x7b, 0x7b, 0x01, 0x7b, // type
+  0x03, 0x02, 0x01, 0x00, // one function
+  0x0a, 0x0d, 0x01, 0x0b, 0x00, 0x20, 0x00, 0x20, 0x01, 0x20, 0x02, // locals 0 1 2
+  0xfd, 0x85, 0x02, 0x0b, // relaxed_madd, end
+]);
+
+const given: { simd?: WebAssembly.Module; relaxed?: WebAssembly.Module } = {};
+const compiled: { simd?: WebAssembly.Module; relaxed?: WebAssembly.Module } =
+  {};
+let fastest: Build | undefined;
+let generation = 0;
+
+/** Counts the calls of `useModules`, so that engines know when they are stale. */
+export function moduleGeneration(): number {
+  return generation;
+}
+
+/** Replaces the inlined builds by modules compiled elsewhere. */
+export function useModules(modules: InitOptions): void {
+  for (const build of ["simd", "relaxed"] as const) {
+    const module = modules[build];
+    if (module === undefined) continue;
+    if (!(module instanceof WebAssembly.Module)) {
+      throw new TypeError(
+        `Cannot initialise as ${build} must be a WebAssembly.Module: current value is ${typeof module}`,
+      );
+    }
+    const exports = WebAssembly.Module.exports(module).map((e) => e.name);
+    if (!exports.includes("differentiate") || !exports.includes("mask")) {
+      throw new TypeError(
+        `Cannot initialise as ${build} must be the module kernels_${build}.wasm: current exports are ${
+          exports.join(", ") || "none"
+        }`,
+      );
+    }
+  }
+  for (const build of ["simd", "relaxed"] as const) {
+    if (modules[build] !== undefined) given[build] = modules[build];
+  }
+  fastest = undefined;
+  generation++;
+}
+
+function decode(base64: string): Uint8Array<ArrayBuffer> {
+  const native = Uint8Array as unknown as {
+    fromBase64?: (text: string) => Uint8Array<ArrayBuffer>;
+  };
+  if (native.fromBase64) return native.fromBase64(base64);
+  return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+}
+
+function moduleOf(build: Build): WebAssembly.Module {
+  const base64 = build === "simd" ? KERNELS_SIMD : KERNELS_RELAXED;
+  return given[build] ??
+    (compiled[build] ??= new WebAssembly.Module(decode(base64)));
+}
+
+/** A fresh instance, with a memory of its own. */
+export function instantiate(build: Build): Kernels {
+  const { exports } = new WebAssembly.Instance(moduleOf(build));
+  return exports as unknown as Kernels;
+}
+
+/**
+ * The build to use where no promise of equal bits on all machines is asked for:
+ * relaxed where the host knows it and the machine really fuses, unless only the
+ * plain module was given.
+ */
+export function fastestBuild(): Build {
+  if (fastest === undefined) {
+    const candidate = given.relaxed !== undefined || given.simd === undefined;
+    fastest = candidate && WebAssembly.validate(RELAXED_PROBE) &&
+        instantiate("relaxed").fuses() !== 0
+      ? "relaxed"
+      : "simd";
+  }
+  return fastest;
+}

@@ -1,0 +1,147 @@
+/**
+ * Engines in use: one per build, made on first use, and one per workspace. A
+ * workspace is an engine whose ring never moves, because its memory is never
+ * grown again; its logits are found again by the buffer they live in.
+ *
+ * @module
+ */
+import { readFlag, readNumber, readWord } from "../checks.ts";
+import type {
+  LogitsType,
+  LossWorkspace,
+  WorkspaceOptions,
+} from "../contract.ts";
+import type { LossProblem } from "../engine.ts";
+import { rowTablesSize, WasmEngine } from "./engine.ts";
+import { type Build, fastestBuild, moduleGeneration } from "./loader.ts";
+
+interface Owner {
+  engine: WasmEngine;
+  build: Build;
+  /** The largest V whose row tables fit below the logits. */
+  vocabSize: number;
+}
+
+const shared: { simd?: WasmEngine; relaxed?: WasmEngine } = {};
+const owners: WeakMap<ArrayBufferLike, Owner> = new WeakMap();
+let generation = 0;
+
+/** The shared engine: of the plain build if the bits must be the same everywhere, else of the fastest. */
+export function sharedEngine(deterministic: boolean): WasmEngine {
+  if (generation !== moduleGeneration()) {
+    delete shared.simd;
+    delete shared.relaxed;
+    generation = moduleGeneration();
+  }
+  const build = deterministic ? "simd" : fastestBuild();
+  return shared[build] ??= new WasmEngine(build);
+}
+
+/**
+ * The engine for a problem: the workspace that holds its logits, if it can run
+ * on them where they are, else a shared one, which copies.
+ */
+export function engineFor(
+  problem: LossProblem,
+  deterministic: boolean,
+  keepsLogits: boolean,
+): WasmEngine {
+  const owner = owners.get(problem.logits.buffer);
+  if (
+    owner !== undefined && keepsLogits &&
+    problem.vocabSize <= owner.vocabSize &&
+    (!deterministic || owner.build === "simd")
+  ) {
+    return owner.engine;
+  }
+  return sharedEngine(deterministic);
+}
+
+const ACTION = "create workspace";
+const DTYPES = ["f32", "bf16", "f16"] as const;
+const whole = (n: number) => Number.isSafeInteger(n) && n > 0;
+
+/**
+ * Makes room for N rows of logits inside the kernels' own memory.
+ *
+ * Fill `workspace.logits` (or let your model write there) and pass it, or a
+ * subarray of whole rows, to any loss function: nothing is copied, in or out.
+ * It costs N · V elements and about 20 · V bytes; the memory is never grown, so
+ * the view stays valid until `dispose()`.
+ *
+ * @param options `rows` N, `vocabSize` V, and `dtype`, `"f32"` unless said.
+ * @returns The workspace; `using` disposes of it.
+ * @throws {RangeError} N · V does not fit into 4 GiB: use fewer rows at a time.
+ *
+ * @example A loss without a copy
+ * ```ts
+ * import { createLossWorkspace, maskedCrossEntropy } from "@sft/loss";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const workspace = createLossWorkspace({ rows: 2, vocabSize: 4 });
+ * workspace.logits.fill(0);
+ * const { loss } = maskedCrossEntropy(workspace.logits, [1, -100]);
+ * assertAlmostEquals(loss, Math.log(4), 1e-6);
+ * workspace.dispose();
+ * ```
+ */
+export function createLossWorkspace(options: WorkspaceOptions): LossWorkspace {
+  const wish = "a whole number of at least 1";
+  const { rows, vocabSize } = options;
+  readNumber(ACTION, "rows", rows ?? NaN, 1, wish, whole);
+  readNumber(ACTION, "vocabSize", vocabSize ?? NaN, 1, wish, whole);
+  const dtype = readWord<LogitsType>(ACTION, "dtype", options.dtype, DTYPES);
+  const deterministic = readFlag(
+    ACTION,
+    "deterministic",
+    options.deterministic,
+  );
+  const build = deterministic ? "simd" : fastestBuild();
+  const engine = new WasmEngine(build);
+  const start = engine.heap + rowTablesSize(vocabSize);
+  const length = rows * vocabSize;
+  const size = dtype === "f32" ? 4 : 2;
+  engine.reserve(start + length * size + 64);
+  const logits = dtype === "f32"
+    ? new Float32Array(engine.buffer, start, length)
+    : new Uint16Array(engine.buffer, start, length);
+  owners.set(engine.buffer, { engine, build, vocabSize });
+  return new Workspace(logits, rows, vocabSize, dtype);
+}
+
+class Workspace implements LossWorkspace {
+  #logits: Float32Array | Uint16Array | null;
+  readonly rows: number;
+  readonly vocabSize: number;
+  readonly dtype: LogitsType;
+
+  constructor(
+    logits: Float32Array | Uint16Array,
+    rows: number,
+    vocabSize: number,
+    dtype: LogitsType,
+  ) {
+    this.#logits = logits;
+    this.rows = rows;
+    this.vocabSize = vocabSize;
+    this.dtype = dtype;
+  }
+
+  get logits(): Float32Array | Uint16Array {
+    if (this.#logits === null) {
+      throw new TypeError(
+        "Cannot use workspace as it was disposed: create a new one",
+      );
+    }
+    return this.#logits;
+  }
+
+  dispose(): void {
+    if (this.#logits !== null) owners.delete(this.#logits.buffer);
+    this.#logits = null;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * The engines under test, and one way to run any of them: the public checks and
+ * reductions around an engine that is handed in. Whatever a test says of one
+ * engine it says of all.
+ *
+ * @module
+ */
+import type {
+  GradOptions,
+  Logits,
+  LossOptions,
+  LossResult,
+  TokenIds,
+} from "../src/contract.ts";
+import type { Engine } from "../src/engine.ts";
+import { scorePrepared } from "../src/loss/masked_cross_entropy.ts";
+import { differentiatePrepared } from "../src/loss/masked_cross_entropy.ts";
+import { prepare } from "../src/loss/problem.ts";
+import { weighRows } from "../src/loss/result.ts";
+import { referenceEngine } from "../src/reference/engine.ts";
+import { coefficients } from "../src/reference/normalize.ts";
+import { WasmEngine } from "../src/wasm/engine.ts";
+import { fastestBuild } from "../src/wasm/loader.ts";
+
+/** Every engine; the relaxed build only where this machine would choose it. */
+export const engines: readonly Engine[] = [
+  referenceEngine,
+  new WasmEngine("simd"),
+  ...(fastestBuild() === "relaxed" ? [new WasmEngine("relaxed")] : []),
+];
+
+/** Every engine but the reference. */
+export const fastEngines: readonly Engine[] = engines.slice(1);
+
+/** One test per engine. */
+export function onEngines(
+  name: string,
+  test: (engine: Engine) => void,
+): void {
+  for (const engine of engines) {
+    Deno.test(`${name} [${engine.name}]`, () => test(engine));
+  }
+}
+
+/** `maskedCrossEntropy` by this engine. */
+export function loss(
+  engine: Engine,
+  logits: Logits,
+  labels: TokenIds,
+  options?: LossOptions,
+): LossResult {
+  return scorePrepared(prepare(logits, labels, options), engine);
+}
+
+/** `maskedCrossEntropyGrad` by this engine. */
+export function lossGrad(
+  engine: Engine,
+  logits: Logits,
+  labels: TokenIds,
+  options?: GradOptions,
+): LossResult & { gradLogits: ArrayLike<number> } {
+  return differentiatePrepared(
+    prepare(logits, labels, options),
+    options,
+    engine,
+  ) as LossResult & { gradLogits: ArrayLike<number> };
+}
+
+/** The gradient in float64, [N, V], by the reference. */
+export function exactGrad(
+  logits: Logits,
+  labels: TokenIds,
+  options: GradOptions = {},
+): Float64Array {
+  const prepared = prepare(logits, labels, options);
+  const { problem, borders, reduction, denominator, totalTokens } = prepared;
+  const array = new Float64Array(problem.rows * problem.vocabSize);
+  const factors = coefficients(
+    problem,
+    borders,
+    reduction,
+    denominator,
+    weighRows(prepared),
+    totalTokens,
+    options.upstream ?? 1,
+  );
+  referenceEngine.differentiate(problem, factors, {
+    array,
+    dtype: "f64",
+    rowStride: problem.vocabSize,
+  });
+  return array;
+}
+
+/** |a - e| / max(1, |e|), DESIGN's measure of a loss; equal infinities and NaNs are no error. */
+export function lossError(actual: number, expected: number): number {
+  if (Object.is(actual, expected)) return 0;
+  return Math.abs(actual - expected) / Math.max(1, Math.abs(expected));
+}
+
+/** max |a - e| / (|e| + 1e-4 · max |e| of its row), DESIGN's measure of a gradient. */
+export function gradError(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  vocabSize: number,
+): number {
+  if (actual.length !== expected.length) return Infinity;
+  let worst = 0;
+  for (let row = 0; row < expected.length; row += vocabSize) {
+    let top = 0;
+    for (let k = row; k < row + vocabSize; k++) {
+      top = Math.max(top, Math.abs(expected[k]!));
+    }
+    for (let k = row; k < row + vocabSize; k++) {
+      const a = actual[k]!, e = expected[k]!;
+      if (a === e || (a !== a && e !== e)) continue;
+      const error = Math.abs(a - e) / (Math.abs(e) + 1e-4 * top);
+      worst = error > worst || error !== error ? error : worst;
+      if (worst !== worst) return Infinity;
+    }
+  }
+  return worst;
+}
+
+/** A seeded generator of floats in [0, 1): mulberry32. */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/** Logits like a model's: normal, with standard deviation `sd`. */
+export function normalLogits(
+  length: number,
+  seed: number,
+  sd = 2.5,
+): Float32Array {
+  const random = seeded(seed);
+  return Float32Array.from(
+    { length },
+    () =>
+      sd * Math.sqrt(-2 * Math.log(1 - random())) *
+      Math.cos(2 * Math.PI * random()),
+  );
+}

@@ -1,0 +1,108 @@
+/**
+ * The law of floors: imports point down only, and neighbours never import each
+ * other. With it the manners of what is published: nothing of Deno's own, no
+ * wait while loading, no dependency in the core.
+ *
+ * @module
+ */
+import { readFacts, resolve, type Tree } from "./tree.ts";
+
+/** The rooms of each floor, from the top. A folder's files may import each other. */
+const FLOORS: readonly (readonly string[])[] = [
+  ["src/cli/"],
+  [
+    "mod.ts",
+    "src/chat/",
+    "src/report/",
+    "src/select.ts",
+    "src/parallel/",
+    "src/webgpu/mod.ts",
+  ],
+  ["src/loss/"],
+  ["src/wasm/", "src/webgpu/", "src/packing/", "src/formats/"],
+  ["src/reference/"],
+  ["src/labels/"],
+  ["src/checks.ts", "src/engine.ts", "src/half.ts"],
+  ["src/contract.ts"],
+];
+
+/** Who may import what from outside the repository; everyone else nothing. */
+const OUTSIDE: Readonly<Record<string, RegExp>> = {
+  "src/chat/": /^(@huggingface\/|node:)/, // the tokenizer, the template, reading a folder
+  "src/cli/": /^node:/, // runs in Deno, Node and Bun
+  "src/parallel/": /^node:worker_threads$/, // Node has no Worker
+};
+
+/** Files that import upwards, sideways, or out of the house. */
+export function brokenFloors(tree: Tree): string[] {
+  const offenders: string[] = [];
+  for (const [path, text] of published(tree)) {
+    const room = roomOf(path);
+    if (room === null) {
+      offenders.push(`${path} stands on no floor`);
+      continue;
+    }
+    for (const specifier of readFacts(path, text).imports) {
+      const to = resolve(path, specifier);
+      if (to === null) {
+        if (OUTSIDE[room.name]?.test(specifier)) continue;
+        offenders.push(`${path} imports ${specifier} from outside`);
+        continue;
+      }
+      const other = roomOf(to);
+      if (other === null) {
+        offenders.push(`${path} imports ${to}, no room below`);
+      } else if (other.name === room.name && room.name.endsWith("/")) continue;
+      else if (other.floor === room.floor) {
+        offenders.push(`${path} imports its neighbour ${to}`);
+      } else if (other.floor < room.floor) {
+        offenders.push(`${path} imports ${to} above it`);
+      }
+    }
+  }
+  return offenders;
+}
+
+/** AssemblyScript files that import anything but AssemblyScript. */
+export function brokenAssembly(tree: Tree): string[] {
+  const offenders: string[] = [];
+  for (const [path, text] of tree) {
+    if (!path.startsWith("assembly/")) continue;
+    for (const specifier of readFacts(path, text).imports) {
+      if (resolve(path, specifier)?.startsWith("assembly/")) continue;
+      offenders.push(`${path} imports ${specifier}`);
+    }
+  }
+  return offenders;
+}
+
+/** Published files that need Deno, or that wait while they are loaded. */
+export function brokenManners(tree: Tree): string[] {
+  const offenders: string[] = [];
+  for (const [path, text] of published(tree)) {
+    const facts = readFacts(path, text);
+    if (facts.usesDeno) offenders.push(`${path} names Deno`);
+    if (facts.awaitsAtTop) offenders.push(`${path} awaits at the top level`);
+  }
+  return offenders;
+}
+
+function published(tree: Tree): [string, string][] {
+  return [...tree].filter(([path]) =>
+    path === "mod.ts" || path.startsWith("src/")
+  );
+}
+
+/** The room of a file: its own name before its folder's. */
+function roomOf(path: string): { name: string; floor: number } | null {
+  const isRoom = [
+    (room: string) => room === path,
+    (room: string) => room.endsWith("/") && path.startsWith(room),
+  ];
+  for (const fits of isRoom) {
+    const floor = FLOORS.findIndex((rooms) => rooms.some(fits));
+    const name = FLOORS[floor]?.find(fits);
+    if (name !== undefined) return { name, floor };
+  }
+  return null;
+}

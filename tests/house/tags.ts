@@ -1,0 +1,57 @@
+/**
+ * The law of formula tags: a formula such as [LSE 2] is derived once, in the
+ * opening comment of one reference file, on a line that begins with its tag.
+ * The code that computes it elsewhere carries the tag.
+ *
+ * @module
+ */
+import type { Tree } from "./tree.ts";
+
+const TAG = /\[([A-Z]{2,} \d+)\]/g;
+const DEFINITION = /^\s*(?:\/\/|\/?\*+)\s*\[([A-Z]{2,} \d+)\]/;
+
+/** Where every tag must have its home in `src/reference/`. */
+const BOUND = /^(assembly|src\/(reference|loss|wasm|webgpu))\//;
+
+/** Where a formula of the reference is computed again. */
+const TWIN = /^(assembly|src\/(loss|labels))\//;
+
+/** Tags without a home, with more than one, or without a twin that computes them. */
+export function brokenTags(tree: Tree): string[] {
+  const homes = new Map<string, string[]>();
+  const uses = new Map<string, Set<string>>();
+  for (const [path, text] of tree) {
+    if (path.startsWith("src/reference/")) {
+      for (const line of head(text).split("\n")) {
+        const tag = DEFINITION.exec(line)?.[1];
+        if (tag !== undefined) homes.set(tag, [...homes.get(tag) ?? [], path]);
+      }
+    }
+    for (const [, tag = ""] of text.matchAll(TAG)) {
+      uses.set(tag, (uses.get(tag) ?? new Set()).add(path));
+    }
+  }
+
+  const offenders: string[] = [];
+  for (const [tag, paths] of uses) {
+    const bound = [...paths].filter((path) => BOUND.test(path));
+    if (bound.length > 0 && !homes.has(tag)) {
+      offenders.push(`[${tag}] of ${bound.join(", ")} is derived nowhere`);
+    }
+  }
+  for (const [tag, paths] of homes) {
+    if (paths.length > 1) {
+      offenders.push(`[${tag}] is derived more than once: ${paths.join(", ")}`);
+    }
+    if (![...uses.get(tag) ?? []].some((path) => TWIN.test(path))) {
+      offenders.push(`[${tag}] of ${paths[0]} is computed by no twin`);
+    }
+  }
+  return offenders;
+}
+
+/** The opening comment of a file. */
+function head(text: string): string {
+  const comment = /^(?:\/\*.*?\*\/|(?:\/\/[^\n]*\n)+)/s.exec(text);
+  return comment === null ? "" : comment[0];
+}

@@ -1,0 +1,62 @@
+/**
+ * The laws of the house, held against the repository. How each law reads a
+ * tree, and that it can fail, is in `tests/house/`.
+ *
+ * @module
+ */
+import { fail } from "@std/assert";
+import { brokenAssembly, brokenFloors, brokenManners } from "./house/floors.ts";
+import {
+  brokenRooms,
+  type Exceptions,
+  KERNELS,
+  MAX_LINES,
+  tooLong,
+} from "./house/rooms.ts";
+import { brokenTags } from "./house/tags.ts";
+import { readTree } from "./house/tree.ts";
+
+/** The one table of exceptions to "one name, five rooms": path, and reason. */
+const EXCEPTIONS: Exceptions = {
+  withoutTwin: {},
+  noKernel: {
+    "src/reference/engine.ts": "puts the kernels together as an Engine",
+    "assembly/index.ts": "what the host may call",
+    "assembly/memory.ts": "the map of linear memory",
+  },
+};
+
+/** Fails with one offender per line. */
+function assertNone(offenders: string[], law: string): void {
+  if (offenders.length > 0) fail(`${law}\n  ${offenders.join("\n  ")}`);
+}
+
+const tree = readTree();
+
+Deno.test("house: imports point down only", () => {
+  assertNone(brokenFloors(tree), "A file may import from lower floors only");
+});
+
+Deno.test("house: assembly/ imports nothing but assembly/", () => {
+  assertNone(brokenAssembly(tree), "They meet in bytes and tags, not imports");
+});
+
+Deno.test("house: what is published needs no Deno and loads without waiting", () => {
+  assertNone(brokenManners(tree), "Every runtime must be able to load it");
+});
+
+Deno.test("house: no hand-written source file is too long", () => {
+  assertNone(tooLong(tree), `At most ${MAX_LINES} lines a file`);
+});
+
+Deno.test("house: every kernel has its twin in every room", () => {
+  const offenders = brokenRooms(tree, KERNELS, EXCEPTIONS);
+  assertNone(offenders, "One name, five rooms; exceptions are in this file");
+});
+
+Deno.test("house: every formula tag has one home and a twin", () => {
+  assertNone(
+    brokenTags(tree),
+    "A formula is derived once, at the head of a reference file",
+  );
+});

@@ -1,0 +1,37 @@
+/** Small problems for the reference's tests. */
+import type { LossProblem } from "../../src/engine.ts";
+
+/** Numbers in [0, 1) from a seed (a linear congruence modulo 2^32). */
+export function random(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+/** A problem of one row per list of logits, without options but `more`. */
+export function problemOf(
+  rows: number[][],
+  targets: number[],
+  more: Partial<LossProblem> = {},
+): LossProblem {
+  const vocabSize = rows[0]?.length ?? 1;
+  return {
+    logits: Float32Array.from(rows.flat()),
+    dtype: "f32",
+    rows: rows.length,
+    vocabSize,
+    rowStride: vocabSize,
+    targets: Int32Array.from(targets),
+    ignoreIndex: -100,
+    rowWeights: null,
+    classWeights: null,
+    labelSmoothing: 0,
+    zLoss: 0,
+    softcap: 0,
+    logitScale: 1,
+    metrics: false,
+    ...more,
+  };
+}
