@@ -3,11 +3,11 @@
  * "Adaptive Precision Floating-Point Arithmetic" (1997), as in Python's
  * math.fsum. It makes merged shards equal to one call, bit for bit.
  *
- * Two numbers. fl(a + b) rounds, but what it drops is itself a float64, and
- * for |a| >= |b| it is found without error:
- *   s = fl(a + b). s lies so near a that s - a is exact (its bits are those of
- *   b above the ulp of s), so fl(s - a) is the part of b that went into s, and
- *   b less that part is the part that did not, again exact.
+ * Two numbers, |a| >= |b|. s = fl(a + b) rounds, but what it drops is itself a
+ * float64: it is a multiple of b's last place, as a, b and s are, and no larger
+ * than b, as a is a float at distance |b| from a + b and s is the nearest one. It
+ * is found without error: s - a is exact for the same kind of reason, the part of
+ * b that went into s, and b less that part is what did not.
  * [SUM 1] s = fl(a + b), rest = fl(b - fl(s - a)), for |a| >= |b|: s + rest = a + b exactly
  *
  * Many numbers. Keep a list of floats that do not overlap (the lowest bit of
@@ -16,8 +16,7 @@
  * smallest: at each place [SUM 1] splits x and the entry into the new x, which
  * goes on, and a rest, which stays unless it is 0. The last x closes the list.
  * [SUM 2] partials ← (rest_1, ..., rest_n, x): exact, not overlapping
- * A list of finite floats that do not overlap has at most 2098/53 < 40 entries
- * (all bits there are, by the bits of an entry); in practice it has 2 or 3.
+ * In practice the list has 2 or 3 entries.
  *
  * One number. The list's entries are many ways to write one sum. The correctly
  * rounded sum adds them from the largest down until an addition leaves a rest:
@@ -32,7 +31,8 @@
  * Canonical terms. The rounded sum t depends on the exact sum alone. So does
  * what remains when t is taken away, exactly, and so on until nothing remains:
  * [SUM 4] t_n = round(sum), t_{n-1} = round(sum - t_n), ...; each |t_{i-1}| <= ulp(t_i)/2
- * Two lists are equal, bit for bit, exactly when their sums are.
+ * Two lists are equal, bit for bit, exactly when their sums are. Each term takes
+ * 53 of the 2098 bits that float64s reach over, so there are at most 40.
  *
  * Overflow. s in [SUM 1] may overflow on the way to a finite sum, as in
  * 1e308 + 1e308 - 1e308. From 2^960 on (losses do not get there) the sum is

@@ -44,8 +44,8 @@
  *   2^{n-K}·e^f = e^{x - n·δ - K·ln2} = e^{x - K·(ln2 + δ)}·e^{-(n-K)·δ}
  * [EXP 4] 2^{n-K}·e^f = e^{x - R}·e^{-(n-K)·δ}, R = K·LN2, δ = LN2 - ln2
  * So the common part K·δ, which would grow with the logits, is undone exactly by
- * counting the reference R as K·LN2, not K·ln2, in float64 (24 bits times 22 bits:
- * no rounding). What is left is (n - K)·δ: for LN2 = 0.693147182464599609375 (the
+ * counting the reference R as K·LN2, not K·ln2, in float64 (at most 21 bits times
+ * 21, or 36 times 15: no rounding). What is left is (n - K)·δ: for LN2 = 0.693147182464599609375 (the
  * float32) δ = 1.90e-9, at most 5.9e-8 for n - K <= 31, and 1.9e-9 for each halving
  * below K, where the terms matter less by that half. For a constant in two parts,
  * 0.693359375 - 2.1219444170128554e-4, δ = -1.6e-12.

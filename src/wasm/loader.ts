@@ -63,6 +63,12 @@ export interface Kernels {
   ): void;
   sum_clear(): void;
   sum_add(values: number, count: number): number;
+  row_sum(x: number, vocabSize: number, labelAt: number): void;
+  row_exponentials(x: number, vocabSize: number, labelAt: number): void;
+  set_row(reference: number, others: number): void;
+  settle(own: number): void;
+  /** 0 reference, 1 others, 2 nll, 3 log_sum_exp, 4 mass, 5 total. */
+  row_value(which: number): number;
   LABELS: WebAssembly.Global;
   WEIGHTS: WebAssembly.Global;
   FACTORS: WebAssembly.Global;
