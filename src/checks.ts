@@ -16,10 +16,14 @@ export function show(value: unknown): string {
   if (typeof value === "bigint") return `${value}n`;
   if (ArrayBuffer.isView(value) || Array.isArray(value)) {
     const list = value as unknown as ArrayLike<unknown>;
-    const head = Array.from({ length: Math.min(list.length, 8) }, (_, i) =>
-      String(list[i])).join(", ");
+    const head = Array.from(
+      { length: Math.min(list.length, 8) },
+      (_, i) => String(list[i]),
+    ).join(", ");
     const name = Array.isArray(value) ? "" : value.constructor.name;
-    return `${name}[${head}${list.length > 8 ? `, ... ${list.length} in all` : ""}]`;
+    return `${name}[${head}${
+      list.length > 8 ? `, ... ${list.length} in all` : ""
+    }]`;
   }
   if (typeof value === "object" && value !== null) {
     return `an object with ${Object.keys(value).join(", ") || "no keys"}`;
@@ -128,7 +132,9 @@ export function readIgnoreIndex(
 
 /** Whether a value can be indexed like an array of numbers. */
 export function isListLike(value: unknown): value is ArrayLike<unknown> {
-  if (typeof value !== "object" || value === null || value instanceof DataView) {
+  if (
+    typeof value !== "object" || value === null || value instanceof DataView
+  ) {
     return false;
   }
   const length = (value as { length?: unknown }).length;

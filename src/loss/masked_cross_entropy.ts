@@ -23,7 +23,7 @@ import type {
 import type { Engine, GradTarget } from "../engine.ts";
 import { coefficients } from "../reference/normalize.ts";
 import { engineFor } from "../wasm/workspace.ts";
-import { type Prepared, prepare } from "./problem.ts";
+import { prepare, type Prepared } from "./problem.ts";
 import { assemble, weighRows } from "./result.ts";
 
 const ACTION = "compute loss";

@@ -12,8 +12,9 @@ import type {
   WorkspaceOptions,
 } from "../contract.ts";
 import type { LossProblem } from "../engine.ts";
-import { rowTablesSize, WasmEngine } from "./engine.ts";
+import { WasmEngine } from "./engine.ts";
 import { type Build, fastestBuild, moduleGeneration } from "./loader.ts";
+import { SLACK } from "./memory.ts";
 
 interface Owner {
   engine: WasmEngine;
@@ -98,14 +99,15 @@ export function createLossWorkspace(options: WorkspaceOptions): LossWorkspace {
   );
   const build = deterministic ? "simd" : fastestBuild();
   const engine = new WasmEngine(build);
-  const start = engine.heap + rowTablesSize(vocabSize);
+  const { memory } = engine;
+  const start = memory.logitsAt(vocabSize);
   const length = rows * vocabSize;
-  const size = dtype === "f32" ? 4 : 2;
-  engine.reserve(start + length * size + 64);
+  memory.reserve(start + length * (dtype === "f32" ? 4 : 2) + SLACK);
+  const { buffer } = memory.f32;
   const logits = dtype === "f32"
-    ? new Float32Array(engine.buffer, start, length)
-    : new Uint16Array(engine.buffer, start, length);
-  owners.set(engine.buffer, { engine, build, vocabSize });
+    ? new Float32Array(buffer, start, length)
+    : new Uint16Array(buffer, start, length);
+  owners.set(buffer, { engine, build, vocabSize });
   return new Workspace(logits, rows, vocabSize, dtype);
 }
 

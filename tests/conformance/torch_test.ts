@@ -7,13 +7,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { GradOptions, LogitsType } from "../../src/contract.ts";
 import { encodeBf16, encodeF16 } from "../../src/half.ts";
-import {
-  gradError,
-  loss,
-  lossError,
-  lossGrad,
-  onEngines,
-} from "../engines.ts";
+import { gradError, loss, lossError, lossGrad, onEngines } from "../engines.ts";
 
 interface Case {
   name: string;
@@ -44,10 +38,11 @@ const lines = Deno.readTextFileSync(
   new URL("../vectors/torch.jsonl", import.meta.url),
 ).trim().split("\n");
 const cases = lines.slice(1).map((line) =>
-  JSON.parse(line, (_, value) =>
-    typeof value === "string" && value in SPECIAL
-      ? SPECIAL[value]
-      : value) as Case
+  JSON.parse(
+    line,
+    (_, value) =>
+      typeof value === "string" && value in SPECIAL ? SPECIAL[value] : value,
+  ) as Case
 );
 
 function stored({ logits, options }: Case): Float32Array | Uint16Array {

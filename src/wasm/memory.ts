@@ -1,0 +1,113 @@
+/**
+ * The linear memory of one kernel instance, and the host's views of it. The
+ * kernels own what lies below `heap` (assembly/memory.ts draws it); the host
+ * owns the rest, drawn here from `heap` up for rows of V values:
+ *
+ *     class weights  f64[V]        only where given
+ *     scratch        f64[V + 2]    the transformed row (assembly/general.ts)
+ *     unpacked       f32[V + 8]    a half row as float32
+ *     logits         a ring that a few rows at a time pass through, or a workspace
+ *     slack          64 bytes      whole vectors may be read past the last row
+ *
+ * @module
+ */
+import type { RowScores } from "../engine.ts";
+import { type Build, instantiate, type Kernels } from "./loader.ts";
+
+/** Rows per kernel call; `ROWS` of assembly/memory.ts. */
+export const ROWS = 1024;
+
+/** Readable bytes above the last row. */
+export const SLACK = 64;
+
+const PAGE = 65536;
+
+/** 4 GiB less one page: no end of a block may wrap around to address 0. */
+const MAX_PAGES = 65535;
+
+/** `bytes`, up to the next multiple of 64. */
+export function align(bytes: number): number {
+  return Math.ceil(bytes / 64) * 64;
+}
+
+/** Bytes of the three regions below the logits. */
+export function rowTablesSize(vocabSize: number): number {
+  return align(8 * vocabSize + 8 * (vocabSize + 2) + 4 * (vocabSize + 8));
+}
+
+/** A kernel instance with its memory and the views of it. */
+export class KernelMemory {
+  readonly kernels: Kernels;
+  /** The first byte of the host's part. */
+  readonly heap: number;
+  f32!: Float32Array;
+  u16!: Uint16Array;
+  i32!: Int32Array;
+  f64!: Float64Array;
+  /** [ROWS] What a call reads. */
+  labels!: Int32Array;
+  weights!: Float64Array;
+  factors!: Float64Array;
+  /** The expansion of the running exact sum. */
+  terms!: Float64Array;
+  /** [ROWS] each: what a call writes. */
+  scores!: RowScores;
+  #bytes = 0;
+
+  constructor(build: Build) {
+    this.kernels = instantiate(build);
+    this.heap = align(this.kernels.heap_base());
+    this.#view();
+  }
+
+  /** The address of the logits, for rows of V values. */
+  logitsAt(vocabSize: number): number {
+    return this.heap + rowTablesSize(vocabSize);
+  }
+
+  /** Makes sure that `bytes` bytes exist. Growing detaches every earlier view. */
+  reserve(bytes: number): void {
+    if (bytes <= this.#bytes) return;
+    const pages = Math.ceil(bytes / PAGE);
+    if (pages > MAX_PAGES) {
+      throw new RangeError(
+        `Cannot reserve WASM memory as it must stay below 4 GiB (use fewer rows at a time): current value is ${bytes} bytes`,
+      );
+    }
+    try {
+      this.kernels.memory.grow(pages - this.#bytes / PAGE);
+    } catch (cause) {
+      throw new RangeError(
+        `Cannot reserve ${bytes} bytes of WASM memory, the machine has no more: use fewer rows at a time`,
+        { cause },
+      );
+    }
+    this.#view();
+  }
+
+  #view(): void {
+    const { memory, LABELS, WEIGHTS, FACTORS, TERMS } = this.kernels;
+    const { PER_TOKEN, LSE, NLL, ENTROPY, FLAGS } = this.kernels;
+    const buffer = memory.buffer;
+    const f64 = (at: WebAssembly.Global) =>
+      new Float64Array(buffer, at.value, ROWS);
+    const i32 = (at: WebAssembly.Global) =>
+      new Int32Array(buffer, at.value, ROWS);
+    this.#bytes = buffer.byteLength;
+    this.f32 = new Float32Array(buffer);
+    this.u16 = new Uint16Array(buffer);
+    this.i32 = new Int32Array(buffer);
+    this.f64 = new Float64Array(buffer);
+    this.labels = i32(LABELS);
+    this.weights = f64(WEIGHTS);
+    this.factors = f64(FACTORS);
+    this.terms = new Float64Array(buffer, TERMS.value, 64);
+    this.scores = {
+      perToken: f64(PER_TOKEN),
+      logSumExp: f64(LSE),
+      nll: f64(NLL),
+      entropy: f64(ENTROPY),
+      flags: i32(FLAGS),
+    };
+  }
+}
