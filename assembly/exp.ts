@@ -4,47 +4,49 @@
 // Every constant is loaded from memory, never splat: V8 would rebuild a splat
 // constant in each turn of the loop, at half the speed.
 
-/** log₂e to float32. Its error only moves the choice of n, never the value. */
-export const LOG2E: f32 = 1.4426950408889634;
+/** Octaves between the guessed maximum of a row and the top of the range: K = maximum + HEADROOM. */
+export const HEADROOM: f64 = 24;
 
-/** 1.5·2²³: adding it rounds a float32 to a whole number in its low bits, [EXP 1]. */
-export const MAGIC: f32 = 12582912.0;
+/** log₂e, for whole counts of octaves. */
+export const LOG2E: f64 = 1.4426950408889634;
 
-/** What the low seven bits of t count from: valid t are MAGIC + [0, 127]. */
-export const BIAS: f32 = 96.0;
+/** 2⁻²²: the spacing of float32 in [2, 4), so that whole numbers stand in t's low bits. */
+export const UNIT: f32 = 2.384185791015625e-7;
 
-// ln 2. With fused multiply-add one float32 is enough, and x - n·LN2 is exact
-// but for one rounding, [EXP 4]. Without, n·LN2_HI must be exact by itself:
-// 0.693359375 = 355/512 has 9 bits, so |n| < 2¹⁵ is.
-const LN2_F32: f32 = 0.6931471805599453;
-const LN2_HI: f32 = 0.693359375;
-const LN2_LO: f32 = -2.1219444005469057e-4;
+/** C of [EXP 2], which every exponential of the loop carries, and its logarithm. */
+export const LN_C: f64 = 4.759676665265079;
 
-/** What one count of n is worth in this build, exactly as the loop subtracts it. */
-export const LN2_STEP: f64 = ASC_FEATURE_RELAXED_SIMD
+// ln2·2²². With fused multiply-add one float32 is enough, and x - n·ln2 is exact
+// but for one rounding, [EXP 5]. Without, n·HI must be exact by itself:
+// 2908160·2⁻²² = 355/512 has 9 bits, so for |n| < 2¹⁵ it is.
+const LN2_F32: f32 = 2907270;
+const LN2_HI: f32 = 2908160;
+const LN2_LO: f32 = -890.0079956054688;
+
+/** What one octave is worth in this build, exactly as the loop subtracts it, [EXP 4]. */
+export const LN2_STEP: f64 = <f64>UNIT * (ASC_FEATURE_RELAXED_SIMD
   ? <f64>LN2_F32
-  : <f64>LN2_HI + <f64>LN2_LO;
+  : <f64>LN2_HI + <f64>LN2_LO);
 
-/** References beyond this go the float64 way: MAGIC - K (or n·LN2_HI) would no longer be exact. */
+/** References beyond this go the float64 way: 2 + K·2⁻²², or n·HI, would not be exact. */
 export const FAST_LIMIT: f64 = ASC_FEATURE_RELAXED_SIMD ? 1048576 : 16384;
 
-// e^f on [-ln2/2, ln2/2], degree 5, relative minimax error 9.2e-8, value at 0
-// exactly 1 (fitted by reweighted least squares, rounded to float32: 9.3e-8).
-// Scaled by 2^-BIAS, so that adding t's biased count to the exponent bits lands
-// on 2^(n - K), [EXP 3].
-const S: f32 = 1.262177448353619e-29; // 2^-96
+/** A block whose sum reaches this (C/4) has left the range, [EXP 1]; a NaN has too. */
+export const BLOCK_LIMIT: f64 = 29;
+
 // prettier-ignore
 export const EXP_F32: usize = memory.data<f32>([
-  LOG2E, ASC_FEATURE_RELAXED_SIMD ? LN2_F32 : LN2_HI, LN2_LO, 0,
-  0.008290272206068039 * S, 0.04189816117286682 * S, 0.1666763871908188 * S,
-  0.4999914765357971 * S, 0.9999997019767761 * S, S,
+  3.4396529713376367e-7, // log₂e·2⁻²²
+  ASC_FEATURE_RELAXED_SIMD ? LN2_F32 : LN2_HI, LN2_LO,
+  // A, B, D, E of [EXP 2]: relative error 1.3e-7 on [-ln2/2, ln2/2]
+  1.6323316097259521, 2.8326220512390137, 8.622133255004883, 21.230756759643555,
 ], 16);
 
 /** Lane offsets in bytes, of the first and the second vector of a group of eight. */
 export const LANES: usize = memory.data<u32>([0, 4, 8, 12, 16, 20, 24, 28], 16);
 
-/** Where t's fixed bits are, and what they must be: the range check of a block. */
-export const RANGE: usize = memory.data<u32>([0xffffff80, 0x4b400000], 16);
+/** t's fixed bits: those of 2.0, and a mask of where they stand, above the low seven. */
+export const FIXED: usize = memory.data<u32>([0x40000000, 0xffffff80], 16);
 
 // @ts-ignore: decorator
 @inline
@@ -53,34 +55,35 @@ export function madd(a: v128, b: v128, c: v128): v128 {
   return f32x4.add(f32x4.mul(a, b), c);
 }
 
-// @ts-ignore: decorator
-@inline
-function nmadd(a: v128, b: v128, c: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_nmadd(a, b, c);
-  return f32x4.sub(c, f32x4.mul(a, b));
-}
-
-/** [EXP 1] t = x·log₂e + mk, with mk = MAGIC + BIAS - K: n - K + BIAS stands in t's low bits. */
+/** [EXP 1] t = mk - x·log₂e·2⁻²², mk = 2 + K·2⁻²²: m = K - n stands in t's low bits. */
 // @ts-ignore: decorator
 @inline
 export function exp_count(x: v128, log2e: v128, mk: v128): v128 {
-  return madd(x, log2e, mk);
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_nmadd(x, log2e, mk);
+  return f32x4.sub(mk, f32x4.mul(x, log2e));
 }
 
-/** [EXP 1] f = x - n·ln2. */
+/** [EXP 1] f = x - n·ln2, with t - mk = -n·2⁻²². */
 // @ts-ignore: decorator
 @inline
 export function exp_rest(x: v128, t: v128, mk: v128, hi: v128, lo: v128): v128 {
   const n = f32x4.sub(t, mk);
-  if (ASC_FEATURE_RELAXED_SIMD) return nmadd(n, hi, x);
-  return f32x4.sub(f32x4.sub(x, f32x4.mul(n, hi)), f32x4.mul(n, lo));
+  if (ASC_FEATURE_RELAXED_SIMD) return madd(n, hi, x);
+  return madd(n, lo, madd(n, hi, x));
 }
 
-/** [EXP 3] e^x / 2^K = p(f) with n - K added to the exponent bits. */
+/** [EXP 2] h = w² + B, w = f + A. */
 // @ts-ignore: decorator
 @inline
-export function exp_scale(p: v128, t: v128): v128 {
-  return i32x4.add(p, i32x4.shl(t, 23));
+export function exp_left(w: v128, b: v128): v128 {
+  return madd(w, w, b);
+}
+
+/** [EXP 2], [EXP 3] z = ((w·f + D)·f + E)·2⁻ᵐ, with m taken off the exponent bits. */
+// @ts-ignore: decorator
+@inline
+export function exp_right(w: v128, f: v128, t: v128, d: v128, e: v128): v128 {
+  return i32x4.sub(madd(madd(w, f, d), f, e), i32x4.shl(t, 23));
 }
 
 // ---- float64 ----------------------------------------------------------------
@@ -117,7 +120,7 @@ export function far(): v128 {
 const EXP_LOW: f64 = -708.0;
 const EXP_HIGH: f64 = 709.0;
 
-// Constants, then 1/k! for k = 11 ... 0: the Taylor remainder on |f| <= ln2/2 is
+// Constants, then 1/k! for k = 0 ... 11: the Taylor remainder on |f| <= ln2/2 is
 // below 0.3466¹²/12! = 6.3e-15, relative. LN2 in two parts, the first of 32 bits,
 // so that n·LN2 is exact for every |n| < 2²¹.
 // prettier-ignore
@@ -125,10 +128,10 @@ const EXP_F64: usize = memory.data<f64>([
   1.4426950408889634, 6755399441055744.0, // log₂e, 1.5·2⁵²
   0.6931471803691238, 1.9082149292705877e-10, // ln2
   EXP_LOW, EXP_HIGH,
-  2.505210838544172e-8, 2.755731922398589e-7, 2.7557319223985893e-6,
-  2.48015873015873e-5, 1.984126984126984e-4, 1.388888888888889e-3,
-  8.333333333333333e-3, 4.1666666666666664e-2, 0.16666666666666666,
-  0.5, 1.0, 1.0,
+  1.0, 1.0, 0.5, 0.16666666666666666, 4.1666666666666664e-2,
+  8.333333333333333e-3, 1.388888888888889e-3, 1.984126984126984e-4,
+  2.48015873015873e-5, 2.7557319223985893e-6, 2.755731922398589e-7,
+  2.505210838544172e-8,
 ], 16);
 
 // @ts-ignore: decorator
@@ -137,10 +140,11 @@ function constant(index: usize): v128 {
   return v128.load64_splat(EXP_F64 + (index << 3));
 }
 
+/** c_i + c_{i+1}·f of the Taylor series. */
 // @ts-ignore: decorator
 @inline
-function step(p: v128, f: v128, index: usize): v128 {
-  return f64x2.add(f64x2.mul(p, f), constant(index));
+function pair(f: v128, i: usize): v128 {
+  return f64x2.add(constant(6 + i), f64x2.mul(constant(7 + i), f));
 }
 
 /**
@@ -158,18 +162,15 @@ export function exp_f64x2(x: v128): v128 {
     f64x2.sub(c, f64x2.mul(n, constant(2))),
     f64x2.mul(n, constant(3)),
   );
-  // [EXP 2] Horner
-  let p = step(constant(6), f, 7);
-  p = step(p, f, 8);
-  p = step(p, f, 9);
-  p = step(p, f, 10);
-  p = step(p, f, 11);
-  p = step(p, f, 12);
-  p = step(p, f, 13);
-  p = step(p, f, 14);
-  p = step(p, f, 15);
-  p = step(p, f, 16);
-  p = step(p, f, 17);
+  // [EXP 2] Σ f^k / k!, in pairs, quads and eights (Estrin): a third of Horner's wait
+  const f2 = f64x2.mul(f, f), f4 = f64x2.mul(f2, f2);
+  const q0 = f64x2.add(pair(f, 0), f64x2.mul(pair(f, 2), f2));
+  const q1 = f64x2.add(pair(f, 4), f64x2.mul(pair(f, 6), f2));
+  const q2 = f64x2.add(pair(f, 8), f64x2.mul(pair(f, 10), f2));
+  const p = f64x2.add(
+    f64x2.add(q0, f64x2.mul(q1, f4)),
+    f64x2.mul(q2, f64x2.mul(f4, f4)),
+  );
   // [EXP 3] n goes into the exponent bits
   const y = i64x2.add(p, i64x2.shl(t, 52));
   return v128.andnot(y, f64x2.lt(x, low));

@@ -20,42 +20,41 @@ export function logit(k: usize): f64 {
   return load<f64>(scratch + (k << 3));
 }
 
+/** The first k whose u_k is `value`, V where there is none. */
+function first_of(value: f64, vocabSize: usize): usize {
+  let k: usize = 0;
+  while (k < vocabSize && logit(k) != value) k++;
+  return k;
+}
+
 /** As `row_sum`: others' mass relative to the others' maximum, of the transformed row. */
 export function general_sum(x: usize, vocabSize: usize, label: usize): void {
   transform(x, vocabSize, logitScale, softcap, scratch);
-  // the largest of the others, and whether the label beats it or comes first in a tie
-  let top: f64 = -Infinity, first: usize = 0;
-  for (let k: usize = 0; k < vocabSize; k++) {
-    const u = logit(k);
-    if (u != u) {
-      set_row(0, NaN);
-      return;
-    }
-    if (k != label && u > top) {
-      top = u;
-      first = k;
-    }
+  const own = logit(label), labelAt = scratch + (label << 3);
+  const end = scratch + (vocabSize << 3);
+  store<f64>(labelAt, -Infinity); // e^-inf = 0: the label's column stays out
+  let m = f64x2.splat(-Infinity), odd = f64x2.splat(0);
+  for (let at = scratch; at < end; at += 16) {
+    const u = v128.load(at);
+    m = f64x2.pmax(m, u); // passes over NaN, which `odd` collects
+    odd = v128.or(odd, f64x2.ne(u, u));
   }
-  const own = logit(label);
-  verdict = own > top || (own == top && (label < first || vocabSize == 1)) ? CORRECT : 0;
-  if (top == Infinity) {
+  const top = max(f64x2.extract_lane(m, 0), f64x2.extract_lane(m, 1));
+  verdict = own > top || (own == top && label < first_of(top, vocabSize)) ? CORRECT : 0;
+  if (v128.any_true(odd) || top == Infinity) {
     set_row(0, NaN);
-    return;
-  }
-  if (top == -Infinity) {
+  } else if (top == -Infinity) {
     set_row(0, 0);
-    return;
+  } else {
+    // [LSE 2] Σ_{j≠y} e^{u_j - top}
+    const r = f64x2.splat(top);
+    let sum = f64x2.splat(0);
+    for (let at = scratch; at < end; at += 16) {
+      sum = f64x2.add(sum, exp_f64x2(f64x2.sub(v128.load(at), r)));
+    }
+    set_row(top, f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1));
   }
-  // [LSE 2] Σ_{j≠y} e^{u_j - top}
-  const r = f64x2.splat(top);
-  let sum = f64x2.splat(0);
-  store<f64>(scratch + (label << 3), -Infinity);
-  for (let k: usize = 0; k < vocabSize; k += 2) {
-    const u = v128.load(scratch + (k << 3));
-    sum = f64x2.add(sum, exp_f64x2(f64x2.sub(u, r)));
-  }
-  store<f64>(scratch + (label << 3), own);
-  set_row(top, f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1));
+  store<f64>(labelAt, own);
 }
 
 /** [LSE 6] -Σ_j p_j log p_j of the row last settled; 0 · log 0 = 0. */

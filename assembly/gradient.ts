@@ -1,6 +1,6 @@
 // The gradient of a row, written over the row. Derivation: src/reference/gradient.ts.
+import { scale_row } from "./block";
 import { general_gradient, slope_at } from "./general";
-import { scale_row } from "./log_sum_exp";
 import { log_sum_exp, mass, total } from "./normalize";
 import { classTotal, general, smoothing, zLoss } from "./options";
 

@@ -68,7 +68,7 @@ export function per_token(weight: f64, classWeight: f64, smoothed: f64): f64 {
   if (own != 0) loss += own * nll;
   if (smoothing != 0) loss += smoothing * smoothed;
   if (zLoss != 0) loss += zLoss * log_sum_exp * log_sum_exp;
-  return weight * loss;
+  return weight * loss + 0; // never -0
 }
 
 let terms: usize = 0;
@@ -105,8 +105,11 @@ export function sum_add(values: usize, count: usize): i32 {
       x = high;
     }
     if (!(abs(x) < Infinity) || kept >= MAX_TERMS - 1) return -1;
-    store<f64>(TERMS + (kept << 3), x);
-    terms = kept + 1;
+    if (x != 0) {
+      store<f64>(TERMS + (kept << 3), x);
+      kept++;
+    }
+    terms = kept;
   }
   return <i32>terms;
 }

@@ -23,6 +23,7 @@ import type {
 import type { Engine, GradTarget } from "../engine.ts";
 import { coefficients } from "../reference/normalize.ts";
 import { engineFor } from "../wasm/workspace.ts";
+import { plainLoss } from "./plain.ts";
 import { prepare, type Prepared } from "./problem.ts";
 import { assemble, weighRows } from "./result.ts";
 
@@ -58,7 +59,8 @@ export function maskedCrossEntropy(
   labels: TokenIds,
   options?: LossOptions,
 ): LossResult {
-  return scorePrepared(prepare(logits, labels, options));
+  return plainLoss(logits, labels, options) ??
+    scorePrepared(prepare(logits, labels, options));
 }
 
 /** The loss of a checked problem, by the engine it belongs to or by a given one. */

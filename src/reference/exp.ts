@@ -5,50 +5,54 @@
  *
  * Reduction. x = n·ln2 + f with n whole gives e^x = 2^n·e^f, and n = round(x/ln2)
  * makes |f| <= ln2/2 = 0.3466. A vector has no cheap rounding to whole numbers
- * that also yields their bits; adding a large number does both. Between 2^23 and
- * 2^24 the float32s are the whole numbers, so with M = 1.5·2^23 = 12582912:
- * [EXP 1] t = x·log₂e + M, n = t - M, f = x - n·ln2
- * t is rounded to a whole number by the addition; t - M is exact. M stands in the
- * middle of its range so that n may be negative: M's bits are 0x4b400000, and t's
- * are 0x4b400000 + n for |n| < 2^22. x·log₂e is off by 1e-7·|n| at most, so f may
+ * that also yields their bits; adding a large number does both. The float32s in
+ * [2, 4) are the multiples of 2^-22, so in units of 2^-22 an addition that ends
+ * there rounds to whole numbers. With a reference K, in octaves, from which n is
+ * counted downwards:
+ * [EXP 1] t = 2 + (K - x·log₂e)·2^-22, bits(t) = 0x40000000 + m, m = K - n, f = x - n·ln2
+ * n·2^-22 = (2 + K·2^-22) - t is exact. x·log₂e is off by 1e-7·|n| at most, so f may
  * leave [-ln2/2, ln2/2] by as much; e^f goes on smoothly there. (In float64 the
- * same with M = 1.5·2^52.)
+ * same with 1.5·2^52 + x·log₂e, where no m is wanted.)
  *
- * To have n - K in t for a reference K ([LSE 2] with R = K·ln2), M - K takes the
- * place of M; so does M + BIAS - K, if the bits are to be counted from BIAS up:
- * n - K >= -BIAS is then the same as "no borrow from the bits of M", and one mask
- * tests the range of all lanes.
+ * The range check. m is usable in [0, 127]. Every other t shows in the OR of all
+ * t of a block, in the bits above the low seven, which must stay those of 2.0,
+ * 0x40000000: a t in (0, 2) has an exponent field of 1 to 127 and with it one of
+ * the bits 23 to 29; one of 2 + 128·2^-22 or more has a bit of 7 to 22, or of 23
+ * to 30 beside the 30th; negative ones have the sign, infinities and NaNs bit 23.
+ * Only t = 0 (no smaller t is possible: x·log₂e and K have no bits that small)
+ * would go unseen. Fused, it cannot be: x·L = K·2^-22 + 2 exactly, L's mantissa
+ * 12102203 being odd, would need it to divide 2^23 + K, which for |K| <= 2^20 no
+ * multiple of it is. Not fused, x near 2^23·ln2 = 5.8e6 gives 0; then m = 0, |f| is
+ * below 1, and the exponential is C·e^-1 or more: it takes the block's sum over
+ * C/4 = 29, and the sum is checked too. So a block passes only if all of it is
+ * usable.
  *
- * Polynomial. Taylor's of degree 5 is off by f^6/720 = 2.4e-6 at the ends and by
- * nothing in the middle. The best one spreads its error evenly. With p(0) = 1
- * kept, so that e^0 is exactly 1, there are five coefficients to choose:
- * [EXP 2] p(f) = 1 + f·(c1 + f·(c2 + f·(c3 + f·(c4 + f·c5)))), |p(f)/e^f - 1| <= 9.4e-8
- * That none is much better: p/e^f - 1, divided by f, takes six extremes of
- * alternating sign, the smallest of which is 8.8e-8 (as the error it makes). If
- * another p' of this form stayed below 8.8e-8, (p - p')/f, of degree 4, would
- * have those six signs too, hence five zeros: one too many. Float32 has
- * 2^-24 = 6e-8 of rounding in p's last addition; a higher degree would be lost in it.
+ * Polynomial. Horner's rule for degree 5 costs five multiplications, each waiting
+ * for the last. A product of a quadratic and a cubic that share f + A costs four,
+ * half of them side by side, and the last multiplication, h·z, merges with the
+ * addition to the sum. The leading coefficient of the product is 1; it stands for
+ * C·e^f, and C = 116.708 drops out because sums of exponentials are only ever
+ * divided by each other, or counted in the reference:
+ * [EXP 2] C·e^f = h·z, w = f + A, h = w² + B, z = (w·f + D)·f + E; relative error <= 1.3e-7
+ * A, B, D, E and C: five numbers, as many as degree 5 with a value of 1 at 0 has.
+ * Found by reweighted least squares on the relative error, then rounded to
+ * float32; all are positive, so no step cancels. float32 itself is 6e-8 coarse.
  *
- * Reconstruction. p(f) is in [0.70, 1.42], so its exponent field is 126 or 127,
- * and to multiply by 2^n is to add n to the field, at bit 23:
- * [EXP 3] bits(2^n·p) = bits(p) + (n << 23) = bits(p) + (bits(t) << 23)
- * since 0x4b400000 << 23 loses all its bits: t serves as it is. The field must
- * stay in [1, 254], or the result is not a number of that size but nonsense:
- * -125 <= n <= 127. (Coefficients scaled by 2^-BIAS, BIAS = 96, and a count
- * n - K + BIAS in [0, 127] keep the field in [30, 158].)
+ * Reconstruction. z is in [18, 25], and to multiply it by 2^-m is to take m off its
+ * exponent field, at bit 23:
+ * [EXP 3] bits(2^-m·z) = bits(z) - (m << 23) = bits(z) - (bits(t) << 23)
+ * since 0x40000000 << 23 loses all its bits: t serves as it is. The field of z is
+ * 131, and with m <= 127 never falls below 4: no subnormal, no borrow from the sign.
  *
  * Base drift. The float32 nearest to ln2 is not ln2. A twin that subtracts
- * n·LN2 with a constant LN2 = ln2 + δ gets f = x - n·LN2, and computes
- *   2^n·e^f = e^{n·ln2 + x - n·ln2 - n·δ} = e^{x - n·δ}.
- * Relative to 2^K and with n = K + (n - K):
- *   2^{n-K}·e^f = e^{x - n·δ - K·ln2} = e^{x - K·(ln2 + δ)}·e^{-(n-K)·δ}
- * [EXP 4] 2^{n-K}·e^f = e^{x - R}·e^{-(n-K)·δ}, R = K·LN2, δ = LN2 - ln2
- * So the common part K·δ, which would grow with the logits, is undone exactly by
- * counting the reference R as K·LN2, not K·ln2, in float64 (at most 21 bits times
- * 21, or 36 times 15: no rounding). What is left is (n - K)·δ: for LN2 = 0.693147182464599609375 (the
- * float32) δ = 1.90e-9, at most 5.9e-8 for n - K <= 31, and 1.9e-9 for each halving
- * below K, where the terms matter less by that half. For a constant in two parts,
- * 0.693359375 - 2.1219444170128554e-4, δ = -1.6e-12.
+ * n·LN2 with a constant LN2 = ln2 + δ gets f = x - n·LN2, and computes, with m = K - n,
+ *   C·2^-m·e^f = C·e^{(n - K)·ln2 + x - n·LN2} = C·e^{x - K·LN2}·e^{m·δ}.
+ * [EXP 4] C·2^-m·e^f = e^{x - R}·e^{m·δ}, R = K·LN2 - ln C, δ = LN2 - ln2
+ * So the part K·δ, which would grow with the logits, is undone exactly by counting
+ * the reference as K·LN2, not K·ln2, in float64. What is left is m·δ: for the
+ * float32 0.693147182464599609375 δ = 1.90e-9, so 1e-7 at the middle of the range,
+ * where a term is 2^-40 of the largest. For the constant in two parts,
+ * 0.693359375 - 2.1219443e-4, δ is below 1e-11.
  *
  * Rounding of f. x and n·LN2 are neighbours, their difference is exact if the
  * product is:
@@ -60,17 +64,16 @@
  * @module
  */
 
-/** c5 ... c1 and 1 of [EXP 2]: float32 values, fitted by reweighted least squares. */
-export const EXP_POLYNOMIAL: readonly number[] = [
-  0.008290272206068039,
-  0.04189816117286682,
-  0.1666763871908188,
-  0.4999914765357971,
-  0.9999997019767761,
-  1,
-];
+/** The constants of [EXP 2], float32 values but for ln C. */
+export const EXP_FACTORS = {
+  A: 1.6323316097259521,
+  B: 2.8326220512390137,
+  D: 8.622133255004883,
+  E: 21.230756759643555,
+  LN_C: 4.759676665265079,
+} as const;
 
-/** 1.5·2^52, which rounds a float64 to a whole number as M does a float32. */
+/** 1.5·2^52, which rounds a float64 to a whole number. */
 const ROUND_TO_WHOLE = 6755399441055744;
 
 /** e^x, the truth. */
@@ -84,11 +87,14 @@ export function exp(x: number): number {
  * For |x| <= 700.
  */
 export function expByReduction(x: number): number {
-  // [EXP 1] t = x·log₂e + M, n = t - M, f = x - n·ln2
+  const { A, B, D, E, LN_C } = EXP_FACTORS;
+  // [EXP 1] n = round(x·log₂e), f = x - n·ln2
   const n = (x * Math.LOG2E + ROUND_TO_WHOLE) - ROUND_TO_WHOLE;
   const f = x - n * Math.LN2;
-  // [EXP 2] p(f) = 1 + f·(c1 + f·(c2 + f·(c3 + f·(c4 + f·c5))))
-  const p = EXP_POLYNOMIAL.reduce((sum, c) => sum * f + c);
-  // [EXP 3] 2^n·p
-  return p * 2 ** n;
+  // [EXP 2] C·e^f = h·z
+  const w = f + A;
+  const h = w * w + B;
+  const z = (w * f + D) * f + E;
+  // [EXP 3] 2^n·e^f
+  return h * z * 2 ** n / Math.exp(LN_C);
 }

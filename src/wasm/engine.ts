@@ -34,6 +34,8 @@ export class WasmEngine implements Engine {
   readonly memory: KernelMemory;
   /** How many of the leading weights in memory are 1. */
   #ones = 0;
+  /** Whether the kernels are configured without any option. */
+  #plain = false;
 
   constructor(build: Build) {
     this.name = build === "simd" ? "wasm-simd" : "wasm-relaxed";
@@ -83,6 +85,34 @@ export class WasmEngine implements Engine {
     target: GradTarget,
   ): RowScores {
     return this.#run(problem, coefficients, target);
+  }
+
+  /** `score` of float32 rows without any option, or null if they are more than one call's; labels are trusted. */
+  scorePlain(
+    logits: Float32Array,
+    labels: ArrayLike<number>,
+    vocabSize: number,
+    ignoreIndex: number,
+  ): RowScores | null {
+    const { memory } = this;
+    const rows = labels.length, at = memory.logitsAt(0);
+    if (rows > ROWS) return null;
+    memory.reserve(at + 4 * logits.length + SLACK);
+    memory.f32.set(logits, at >> 2);
+    for (let i = 0; i < rows; i++) memory.labels[i] = labels[i]!;
+    this.#fillOnes(rows);
+    if (!this.#plain) {
+      memory.kernels.configure(0, 0, 1, 0, 0, 0, 0, 0);
+      this.#plain = true;
+    }
+    memory.kernels.score(at, rows, vocabSize, 4 * vocabSize, 0, ignoreIndex);
+    return memory.scores;
+  }
+
+  #fillOnes(count: number): void {
+    if (this.#ones >= count) return;
+    this.memory.weights.fill(1, 0, count);
+    this.#ones = count;
   }
 
   #run(
@@ -168,6 +198,7 @@ export class WasmEngine implements Engine {
       // with no class weight at all both terms are off, [NORM 3]
       if (classWeights.every((c) => c === 0)) smoothing = 0;
     }
+    this.#plain = false;
     this.memory.kernels.configure(
       smoothing,
       problem.zLoss,
@@ -192,9 +223,8 @@ export class WasmEngine implements Engine {
     if (rowWeights !== null) {
       this.memory.weights.set(rowWeights.subarray(from, from + count));
       this.#ones = 0;
-    } else if (this.#ones < count) {
-      this.memory.weights.fill(1, 0, count);
-      this.#ones = count;
+    } else {
+      this.#fillOnes(count);
     }
     if (coefficients !== null) {
       this.memory.factors.set(coefficients.subarray(from, from + count));

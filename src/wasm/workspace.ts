@@ -58,6 +58,13 @@ export function engineFor(
   return sharedEngine(deterministic);
 }
 
+/** The engine in whose memory an array lies, if it is a workspace's. */
+export function workspaceEngine(
+  array: { readonly buffer: ArrayBufferLike },
+): WasmEngine | undefined {
+  return owners.get(array.buffer)?.engine;
+}
+
 const ACTION = "create workspace";
 const DTYPES = ["f32", "bf16", "f16"] as const;
 const whole = (n: number) => Number.isSafeInteger(n) && n > 0;

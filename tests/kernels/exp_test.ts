@@ -1,0 +1,139 @@
+/** The exponential of the kernels, float32 and float64, against Math.exp. */
+import { assert, assertEquals } from "@std/assert";
+import { type Bare, bitsOf, floatOf, onBuilds } from "./bare.ts";
+
+/** The smallest normal float32; below it digits are lost. */
+const NORMAL = 2 ** -126;
+
+/** The largest relative errors of a run, by the range of x - reference. */
+interface Worst {
+  near: number;
+  anywhere: number;
+}
+
+/** Every `stride`th float32 by its bits, from 0 or -0 to beyond `limit`, in order of size. */
+function* strided(limit: number, stride: number, first = 0): Generator<number> {
+  const sign = limit < 0 ? -1 : 1;
+  for (let bits = first; bits <= bitsOf(Math.abs(limit)); bits += stride) {
+    yield sign * floatOf(bits);
+  }
+}
+
+/** -104 to 24 by bit patterns, and again more finely where the bits of x matter. */
+function inputs(): number[] {
+  const dense = bitsOf(2 ** -10);
+  return [
+    ...strided(-104, 22003),
+    ...strided(24, 22003),
+    ...strided(-104, 1409, dense),
+    ...strided(24, 1409, dense),
+  ];
+}
+
+/** Runs values through rows of one block that begin with `lead`, and compares each exponential. */
+function compare(bare: Bare, values: number[], lead: number): Worst {
+  const worst = { near: 0, anywhere: 0 };
+  const part = 960;
+  for (let from = 0; from < values.length; from += part) {
+    // 64 leading logits are what the guess of the reference looks at
+    const row = Float32Array.from([
+      ...new Array(64).fill(lead),
+      ...values.slice(from, from + part),
+    ]);
+    const found = bare.runRow("row_exponentials", row, -1);
+    row.forEach((x, i) => {
+      const expected = Math.exp(x - found.reference);
+      const actual = found.row[i]!;
+      if (expected < NORMAL) {
+        // half a place of the subnormals
+        assert(Math.abs(actual - expected) <= 2 ** -150 * 1.001, `e^${x}`);
+        return;
+      }
+      const error = Math.abs(actual / expected - 1);
+      worst.anywhere = Math.max(worst.anywhere, error);
+      const d = x - found.reference;
+      if (d >= -20 && d <= 0) worst.near = Math.max(worst.near, error);
+    });
+  }
+  return worst;
+}
+
+onBuilds(
+  "row_exponentials() is e^x within 6e-7 on [-20, 0] and 4e-6 anywhere above underflow",
+  (bare) => {
+    const values = inputs();
+    const { near, anywhere } = compare(bare, values, 0);
+    assert(values.length > 250_000 && near > 0, `${values.length}`);
+    assert(near <= 6e-7, `${near} on [-20, 0]`);
+    assert(anywhere <= 4e-6, `${anywhere} anywhere`);
+  },
+);
+
+onBuilds("row_exponentials() is as accurate far from 0", (bare) => {
+  const values = [...strided(-104, 9001, bitsOf(2 ** -10))];
+  for (const lead of [1000, -3000, 11000, 20000, -20000, 7e5, -3e6, 1e9]) {
+    const { near, anywhere } = compare(bare, values.map((x) => x + lead), lead);
+    assert(near <= 6e-7, `${near} on [-20, 0] about ${lead}`);
+    assert(anywhere <= 4e-6, `${anywhere} anywhere about ${lead}`);
+  }
+});
+
+onBuilds(
+  "row_exponentials() keeps its reference in reach of the largest logit",
+  (bare) => {
+    // 31 counts of ln 2: what the fast path leaves between them
+    const leads = [0, 0.3, -7, 1e3, -3e3, 2e4, 3e6, -1e9, 1e10, -1e12, 1e20];
+    for (const lead of [...leads, -1e30, 3.4e38, -3.4028234e38]) {
+      const { reference, row } = bare.runRow(
+        "row_exponentials",
+        [lead, lead],
+        2,
+      );
+      const distance = Math.abs(Math.fround(lead) - reference);
+      assert(distance <= 21.5, `${distance} at ${lead}`);
+      const expected = Math.exp(Math.fround(lead) - reference);
+      assert(Math.abs(row[0]! / expected - 1) < 4e-6, `${row[0]} at ${lead}`);
+    }
+  },
+);
+
+onBuilds(
+  "exp_f64() is e^x within 1e-14 from -708 to 709, and saturates beyond",
+  (bare) => {
+    const { kernels } = bare;
+    // with no others, total is the label's own exponential: e^(own - reference)
+    kernels.set_row(0, 0);
+    const exp = (x: number) => {
+      kernels.settle(x);
+      return kernels.row_value(5);
+    };
+    // Taylor's remainder at f = -ln2/2: 6.3e-15 / e^f = 8.9e-15, and rounding
+    let worst = 0, at = 0;
+    for (let i = 0; i <= 200_000; i++) {
+      const x = -708 + 1417 * i / 200_000 + 1e-7 * (i % 97);
+      if (x > 709) break;
+      const error = Math.abs(exp(x) / Math.exp(x) - 1);
+      if (error > worst) worst = error, at = x;
+    }
+    assert(worst <= 1e-14, `${worst} at ${at}`);
+    assertEquals(exp(0), 1);
+    assertEquals(exp(-708.5), 0);
+    assertEquals(exp(-1e300), 0);
+    assertEquals(exp(1e300), exp(709));
+  },
+);
+
+onBuilds(
+  "row_exponentials() gives the same by its slow path, to 3e-7",
+  (bare) => {
+    // -200 is below any window of the fast path: the slow one computes the block
+    for (const far of [-1, -200]) {
+      const row = Float32Array.of(0, -0.1, -1, -5, -12, -20, -60, far);
+      const found = bare.runRow("row_exponentials", row, -1);
+      found.row.subarray(0, 7).forEach((y, i) => {
+        const expected = Math.exp(row[i]! - found.reference);
+        assert(Math.abs(y / expected - 1) < 3e-7, `e^${row[i]} = ${y}`);
+      });
+    }
+  },
+);
