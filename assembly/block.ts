@@ -8,11 +8,17 @@ import {
 } from "./exp";
 import { BACKUP, GROUP, STAGE, STAGE_BYTES } from "./memory";
 
+/** The sum of eight float32 lanes, in float64. */
 // @ts-ignore: decorator
 @inline
-function sum_lanes(v: v128): f64 {
-  return (<f64>f32x4.extract_lane(v, 0) + <f64>f32x4.extract_lane(v, 1)) +
-    (<f64>f32x4.extract_lane(v, 2) + <f64>f32x4.extract_lane(v, 3));
+function sum_lanes(a: v128, b: v128): f64 {
+  const low = f64x2.add(f64x2.promote_low_f32x4(a), f64x2.promote_low_f32x4(b));
+  const high = f64x2.add(
+    f64x2.promote_low_f32x4(v128.shuffle<i64>(a, a, 1, 0)),
+    f64x2.promote_low_f32x4(v128.shuffle<i64>(b, b, 1, 0)),
+  );
+  const sum = f64x2.add(low, high);
+  return f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1);
 }
 
 /** All ones in the lanes of the vector at `at` that lie before `end` and are not the label's. */
@@ -120,7 +126,7 @@ export function fast_block(from: usize, end: usize, labelAt: usize, k: f64, keep
   // [EXP 1] in range: no t has a bit beside 2.0's and the low seven, nor is it 0,
   // which would be C or more and reach the limit
   const odd = v128.xor(bits, v128.load32_splat(FIXED));
-  const sum = sum_lanes(s0) + sum_lanes(s1);
+  const sum = sum_lanes(s0, s1);
   const out = v128.any_true(v128.and(odd, v128.load32_splat(FIXED, 4)));
   return out || !(sum < BLOCK_LIMIT) ? -1 : sum;
 }

@@ -5,7 +5,10 @@
 // constant in each turn of the loop, at half the speed.
 
 /** Octaves between the guessed maximum of a row and the top of the range: K = maximum + HEADROOM. */
-export const HEADROOM: f64 = 24;
+export const HEADROOM: f64 = 40;
+
+/** ln 2, for the headroom. */
+export const LN2: f64 = 0.6931471805599453;
 
 /** log₂e, for whole counts of octaves. */
 export const LOG2E: f64 = 1.4426950408889634;

@@ -2,7 +2,7 @@
 // class but the label's, relative to a reference. Derivation:
 // src/reference/log_sum_exp.ts; the exponential's: src/reference/exp.ts.
 //
-// The reference R = K·LN2_STEP - ln C is lazy: a guess from the first 64 logits,
+// The reference R = K·LN2_STEP - ln C is lazy: a guess from the first 32 logits,
 // not the row's maximum, so that the row is read once. A block whose logits all
 // lie within 127 octaves (factors of 2) below K takes the float32 path; any other,
 // found by a check of t's fixed bits after the block, takes the float64 path,
@@ -11,7 +11,7 @@
 // The label's column stays out of the sum: next to a confident label's e^u the
 // others' mass would be rounded away, and that mass is the loss, [LSE 4].
 import { block_max, fast_block, scale_row, slow_block } from "./block";
-import { FAST_LIMIT, HEADROOM, LN2_STEP, LN_C, LOG2E, exp_f64 } from "./exp";
+import { FAST_LIMIT, HEADROOM, LN2, LN2_STEP, LN_C, LOG2E, exp_f64 } from "./exp";
 import { BACKUP, BLOCK } from "./memory";
 
 /** Result of `row_pass`: the reference R. */
@@ -28,24 +28,36 @@ export function set_row(r: f64, sum: f64): void {
 
 /**
  * How many octaves a block's maximum may be above the guess before the reference
- * follows it. A block of 1024 that reaches BLOCK_LIMIT has a maximum at least 12
+ * follows it. A block of 1024 that reaches BLOCK_LIMIT has a maximum at least 28
  * octaves above, so no row is held on the float64 path by its own size.
  */
-const RISE: f64 = 8;
+const RISE: f64 = 16;
 
 /**
- * K: the largest of the first 64 logits in whole octaves, and HEADROOM. It is
+ * [EXP 4] R = K·LN2_STEP - ln C, but with the drift of LN2_STEP counted from the
+ * guessed maximum, where the terms are large, not from K.
+ */
+// @ts-ignore: decorator
+@inline
+function reference_of(k: f64): f64 {
+  return (k - HEADROOM) * LN2_STEP + (HEADROOM * LN2 - LN_C);
+}
+
+/**
+ * K: the largest of the first 32 logits in whole octaves, and HEADROOM. It is
  * only a guess, so the label's need not be kept out, nor a NaN be seen.
  */
 function guess(x: usize, vocabSize: usize): f64 {
-  const stop = x + ((min(vocabSize, 64) & ~3) << 2);
-  let m = v128.load32_splat(x);
-  for (let at = x; at < stop; at += 16) m = f32x4.pmax(m, v128.load(at));
-  const top = max(
-    max(f32x4.extract_lane(m, 0), f32x4.extract_lane(m, 1)),
-    max(f32x4.extract_lane(m, 2), f32x4.extract_lane(m, 3)),
-  );
-  return octaves(<f64>top);
+  const stop = x + ((min(vocabSize, 32) & ~7) << 2);
+  let m = v128.load32_splat(x), m1 = m;
+  for (let at = x; at < stop; at += 32) {
+    m = f32x4.pmax(m, v128.load(at));
+    m1 = f32x4.pmax(m1, v128.load(at, 16));
+  }
+  m = f32x4.pmax(m, m1);
+  m = f32x4.pmax(m, v128.shuffle<i32>(m, m, 2, 3, 0, 1));
+  m = f32x4.pmax(m, v128.shuffle<i32>(m, m, 1, 0, 3, 2));
+  return octaves(<f64>f32x4.extract_lane(m, 0));
 }
 
 /** The K of a maximum. */
@@ -94,10 +106,10 @@ function pass(x: usize, vocabSize: usize, labelAt: usize, keep: bool): void {
       }
       k = rise;
     }
-    reference = k * LN2_STEP - LN_C;
+    reference = reference_of(k);
     sum += slow_block(from, to, labelAt, reference, keep);
   }
-  reference = sum == 0 ? 0 : k * LN2_STEP - LN_C;
+  reference = sum == 0 ? 0 : reference_of(k);
   others = sum;
 }
 

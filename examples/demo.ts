@@ -21,9 +21,9 @@ import { loadQwen3 } from "./qwen3.ts";
 
 /** The last conversations of the file are never trained on. */
 const HELD_OUT = 8;
-const STEPS = 160;
+const STEPS = 240;
 const BATCH_SIZE = 4;
-const MEASURE_EVERY = 4;
+const MEASURE_EVERY = 5;
 
 /** Held-out conversations of 36, 105, 108 and 239 tokens. */
 const MIXED_LINES = [54, 56, 57, 58];

@@ -57,7 +57,7 @@ export function drawChart(
   const owner = cells.map(() => new Int8Array(columns).fill(-1));
   for (const [s, { values, dotted }] of series.entries()) {
     const last = 2 * columns - 1;
-    let previous = lineOf(values[0]!);
+    let previous = lineOf(values[0]!), drawn = 0;
     for (let x = 0; x <= last; x++) {
       const place = x / last * (values.length - 1);
       const i = Math.min(Math.floor(place), values.length - 2);
@@ -68,7 +68,7 @@ export function drawChart(
       // A steep curve fills the dots between this column and the one before.
       const step = y < previous ? -1 : 1;
       for (let dot = previous === y ? y : previous + step;; dot += step) {
-        if (!dotted || (x + dot) % 4 < 2) {
+        if (!dotted || drawn++ % 4 < 2) {
           cells[dot >> 2]![x >> 1]! |= DOTS[dot & 3]![x & 1]!;
           owner[dot >> 2]![x >> 1] = s;
         }
@@ -82,7 +82,7 @@ export function drawChart(
     series.map((one) => lineOf(one.values.at(-1)!) >> 2),
     lines,
   );
-  const drawn = cells.map((cellsOfLine, line) => {
+  const body = cells.map((cellsOfLine, line) => {
     const tick = line % linesPerUnit === 0
       ? `${String(top - line / linesPerUnit).padStart(margin - 2)} ┤`
       : `${" ".repeat(margin - 1)}│`;
@@ -101,7 +101,7 @@ export function drawChart(
     "─".repeat(columns)
   }`;
   const under = " ".repeat(margin) + from + to.padStart(columns - from.length);
-  return [...drawn, ...[floor, under].map((line) => line.padEnd(size.columns))];
+  return [...body, ...[floor, under].map((line) => line.padEnd(size.columns))];
 }
 
 /** A line for each name, as near as can be to the wished one, no two the same. */

@@ -49,10 +49,11 @@
  *   C·2^-m·e^f = C·e^{(n - K)·ln2 + x - n·LN2} = C·e^{x - K·LN2}·e^{m·δ}.
  * [EXP 4] C·2^-m·e^f = e^{x - R}·e^{m·δ}, R = K·LN2 - ln C, δ = LN2 - ln2
  * So the part K·δ, which would grow with the logits, is undone exactly by counting
- * the reference as K·LN2, not K·ln2, in float64. What is left is m·δ: for the
- * float32 0.693147182464599609375 δ = 1.90e-9, so 1e-7 at the middle of the range,
- * where a term is 2^-40 of the largest. For the constant in two parts,
- * 0.693359375 - 2.1219443e-4, δ is below 1e-11.
+ * the reference as K·LN2, not K·ln2, in float64. What is left is m·δ, and where the
+ * large terms are expected H octaves below K, taking H·δ into R as well leaves
+ * (m - H)·δ, R = (K - H)·LN2 + H·ln2 - ln C: nothing at the largest terms. For the
+ * float32 0.693147182464599609375 δ = 1.90e-9, 5.5e-8 on terms 2^-29 = e^-20 of the
+ * largest; for the constant in two parts, 0.693359375 - 2.1219443e-4, below 1e-11.
  *
  * Rounding of f. x and n·LN2 are neighbours, their difference is exact if the
  * product is:

@@ -189,7 +189,22 @@ Deno.test("drawChart() draws curves from end to end, solid and dotted, with valu
     "0",
     "9",
   );
-  assertEquals(lines, []);
+  assertEquals(lines, [
+    " 2 ┤⠑⢄⡀              ",
+    "   │  ⠈⠢⡀            ",
+    " 1 ┤⠉ ⠉ ⠉⠑⠭⣀⠉  b 1.00",
+    "   │        ⠑⠢ a 0.25",
+    " 0 └──────────       ",
+    "    0        9       ",
+  ]);
+  const same = { name: "", values: [2], dotted: false, paint };
+  const size = { columns: 12, lines: 2, range: [1, 2] as const };
+  assertEquals(drawChart([same, same], size, "", "1"), [
+    " 2 ┤⠉⠉⠉ 2.00",
+    "   │    2.00",
+    " 1 └───     ",
+    "      1     ",
+  ]);
 });
 
 Deno.test("Model.backward() agrees with central differences", () => {
