@@ -105,7 +105,7 @@ function sayOutcome(
     ];
   if (only.user.at(-1)! > everything.user.at(-1)! + 1) {
     words.push(
-      "  User tokens it never learnt to predict. It need not: users write those.",
+      "  The assistant-only model leaves user tokens unlearnt: users write those.",
     );
   }
   return words;
@@ -151,6 +151,8 @@ export function showReductions(
     causalLoss(...part(batch, logits, middle, conversations.length)),
   ]).loss;
   return [
+    "  How much a conversation weighs in the loss is the reduction's choice:",
+    "",
     ...table(terminal, ["conversation", ...right], each, right),
     "",
     ...table(terminal, ["reduction", "loss", "divides by", "so that"], [

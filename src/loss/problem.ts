@@ -10,7 +10,6 @@ import {
   readIgnoreIndex,
   readLabels,
   readNumber,
-  readStorage,
   readWeights,
   readWord,
   wrongKind,
@@ -28,6 +27,7 @@ import type { LossProblem } from "../engine.ts";
 import { countTargets } from "../labels/sequences.ts";
 import { shiftLeft } from "../labels/shift.ts";
 import { isTensor, readSequences, readShape } from "./shape.ts";
+import { readStorage } from "./storage.ts";
 
 const ACTION = "compute loss";
 const NONE: LossOptions = Object.freeze({});

@@ -15,13 +15,11 @@ import type {
 } from "../engine.ts";
 import { exactTerms } from "../reference/exact_sum.ts";
 import type { Build } from "./loader.ts";
+import { maskStretches } from "./mask_stretches.ts";
 import { align, KernelMemory, ROWS, SLACK } from "./memory.ts";
 
 /** Bytes of the ring: half of a common L2 cache, with room for what else is read. */
 const RING = 512 * 1024;
-
-/** Tokens per call of the mask kernel: 8 MB of ids and labels. */
-const MASK_TOKENS = 1 << 20;
 
 /** `F32`, `BF16` and `F16` of assembly/transform.ts. */
 const CODE: Record<LogitsType, number> = { f32: 0, bf16: 1, f16: 2 };
@@ -47,32 +45,7 @@ export class WasmEngine implements Engine {
     spans: Int32Array,
     ignoreIndex: number,
   ): Int32Array {
-    const labels = new Int32Array(inputIds.length);
-    for (let from = 0; from < labels.length; from += MASK_TOKENS) {
-      const count = Math.min(MASK_TOKENS, labels.length - from);
-      const ids = this.memory.heap >> 2, out = ids + count, table = out + count;
-      this.memory.reserve((table + spans.length) * 4 + SLACK);
-      // the spans that reach into this stretch of ids, in its own coordinates
-      let at = table;
-      for (let i = 0; i < spans.length; i += 2) {
-        const start = Math.max(spans[i]! - from, 0);
-        const end = Math.min(spans[i + 1]! - from, count);
-        if (start >= end) continue;
-        this.memory.i32[at++] = start;
-        this.memory.i32[at++] = end;
-      }
-      this.memory.i32.set(inputIds.subarray(from, from + count), ids);
-      this.memory.kernels.mask(
-        ids << 2,
-        count,
-        table << 2,
-        (at - table) >> 1,
-        ignoreIndex,
-        out << 2,
-      );
-      labels.set(this.memory.i32.subarray(out, out + count), from);
-    }
-    return labels;
+    return maskStretches(this.memory, inputIds, spans, ignoreIndex);
   }
 
   score(problem: LossProblem): RowScores {

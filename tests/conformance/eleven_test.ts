@@ -191,6 +191,12 @@ for (const engine of fastEngines) {
             `${name} at ${at}, ignoring ${ignoreIndex}`,
           );
         }
+        // the mask is a select: 0 times a NaN would be a NaN
+        bytes.fill(255);
+        new Int32Array(memory.buffer, LABELS.value, V).fill(I);
+        kernels.gather(at, V, V, 0, dtype, I);
+        const out = new Float64Array(memory.buffer, GATHERED.value, V);
+        assertZeros(out, `${name} at ${at}, a row of NaN`);
         bytes.set(saved);
       }
     });

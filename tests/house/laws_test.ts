@@ -128,7 +128,7 @@ Deno.test("brokenRooms() wants every twin, and only exceptions that are needed",
   ]);
 });
 
-Deno.test("brokenTags() wants one home and a twin for each tag", () => {
+Deno.test("brokenTags() wants one home and a line of code for each tag", () => {
   const good = {
     "src/reference/exp.ts":
       "/**\n * e^x, by [EXP 2].\n *\n * [EXP 1] n = …\n * [EXP 2] p = …\n */\n// [EXP 1] again\n",
@@ -142,12 +142,12 @@ Deno.test("brokenTags() wants one home and a twin for each tag", () => {
     ...good,
     "src/reference/lse.ts":
       "// [EXP 1] n = …\n// [LSE 1] s = …\n\n// [LSE 2]\n",
-    "src/wasm/engine.ts": "// [LSE 1] and [GRAD 7]\n",
+    "src/wasm/engine.ts": "// [GRAD 7]\n",
   });
   assertEquals(brokenTags(bad), [
     "[LSE 2] of src/reference/lse.ts is derived nowhere",
     "[GRAD 7] of src/wasm/engine.ts is derived nowhere",
     "[EXP 1] is derived more than once: src/reference/exp.ts, src/reference/lse.ts",
-    "[LSE 1] of src/reference/lse.ts is computed by no twin",
+    "[LSE 1] of src/reference/lse.ts is referred to by no code",
   ]);
 });

@@ -112,24 +112,12 @@ onBuilds("row_sum() reads at most 32 bytes past the row", (bare) => {
 onBuilds(
   "row_sum() follows spikes, in every block and at any height",
   (bare) => {
-    const heights: number[] = [
-      20,
-      21.4,
-      21.6,
-      40,
-      80,
-      120,
-      700,
-      1e4,
-      1e6,
-      -67,
-      -1e4,
-    ]
-      .concat([-1e9, 1e9, -3e38, -Infinity]);
+    const up = [20, 21.4, 21.6, 40, 80, 120, 700, 1e4, 1e6, 1e9];
+    const down = [-67, -1e4, -1e9, -3e38, -Infinity];
     for (const V of [2, 9, 1025, 3077]) {
       const plain = normalLogits(V, V);
-      // in a row of two nothing but the spike may be left
-      for (const height of V > 2 ? heights : heights.filter((h) => h > -1e38)) {
+      // below a spike downwards something else must be left
+      for (const height of V > 2 ? [...up, ...down] : up) {
         for (const place of labelsOf(V).filter((k) => k >= 0)) {
           const values = plain.slice();
           values[place] = height;
