@@ -5,7 +5,7 @@ import { log_sum_exp, mass, total } from "./normalize";
 import { classTotal, general, smoothing, zLoss } from "./options";
 
 /**
- * The row at x becomes factor · ∂perToken/∂x, from the state `settle` left.
+ * [GRAD 1] The row at x becomes factor · ∂perToken/∂x, from the state `settle` left.
  * On the float32 path the row holds e^{x - reference} and the label's column 0;
  * on the general path it still holds the logits, `ownLogit` the label's.
  */

@@ -238,9 +238,11 @@ export interface WorkspaceOptions {
 }
 
 /** Logits that live inside the kernel's own memory: nothing is copied in or out. */
-export interface LossWorkspace {
+export interface LossWorkspace<
+  T extends Float32Array | Uint16Array = Float32Array | Uint16Array,
+> {
   /** Write logits here, then pass this view, or a subarray, to any loss function. */
-  readonly logits: Float32Array | Uint16Array;
+  readonly logits: T;
   /** N as created. */
   readonly rows: number;
   /** V as created. */

@@ -93,6 +93,15 @@ const whole = (n: number) => Number.isSafeInteger(n) && n > 0;
  * workspace.dispose();
  * ```
  */
+export function createLossWorkspace(
+  options: WorkspaceOptions & { dtype?: "f32" },
+): LossWorkspace<Float32Array>;
+/** With `dtype: "bf16"` or `"f16"`: the logits are bit patterns in a Uint16Array. */
+export function createLossWorkspace(
+  options: WorkspaceOptions & { dtype: "bf16" | "f16" },
+): LossWorkspace<Uint16Array>;
+/** With a `dtype` that is known only at run time. */
+export function createLossWorkspace(options: WorkspaceOptions): LossWorkspace;
 export function createLossWorkspace(options: WorkspaceOptions): LossWorkspace {
   const wish = "a whole number of at least 1";
   const { rows, vocabSize } = options;
