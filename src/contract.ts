@@ -7,7 +7,7 @@
  */
 
 /** The label of a position that is not trained; PyTorch's and Hugging Face's default. */
-export const IGNORE_INDEX = -100;
+export const IGNORE_INDEX: -100 = -100;
 
 /** A half-open range of token positions: `start` is inside, `end` is not. */
 export type TokenSpan = readonly [start: number, end: number];
