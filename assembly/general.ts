@@ -95,10 +95,10 @@ export function general_gradient(x: usize, vocabSize: usize, a: f64, b: f64): vo
       g = f64x2.sub(g, f64x2.mul(f64x2.splat(b), c));
     }
     const dx = slope(f64x2.promote_low_f32x4(v128.load64_zero(at)), logitScale, softcap);
-    // + 0 turns -0 into 0
-    g = f64x2.add(f64x2.mul(g, dx), f64x2.splat(0));
-    store<f32>(at, <f32>f64x2.extract_lane(g, 0));
-    if (k + 1 < vocabSize) store<f32>(at, <f32>f64x2.extract_lane(g, 1), 4);
+    g = f64x2.mul(g, dx);
+    // + 0 turns -0 into 0, also what underflowed to it
+    store<f32>(at, <f32>f64x2.extract_lane(g, 0) + 0);
+    if (k + 1 < vocabSize) store<f32>(at, <f32>f64x2.extract_lane(g, 1) + 0, 4);
   }
 }
 

@@ -39,5 +39,5 @@ export function write_gradient(
   } else {
     scale_row(x, end, <f32>(a / total));
   }
-  store<f32>(x + (label << 2), <f32>(ownGradient + 0));
+  store<f32>(x + (label << 2), <f32>ownGradient + 0); // never -0
 }

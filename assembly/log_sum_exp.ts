@@ -35,12 +35,15 @@ const RISE: f64 = 16;
 
 /**
  * [EXP 4] R = K·LN2_STEP - ln C, but with the drift of LN2_STEP counted from the
- * guessed maximum, where the terms are large, not from K.
+ * guessed maximum, where the terms are large, not from K. A K beyond the float32
+ * path's needs no such care: there R is the maximum itself.
  */
 // @ts-ignore: decorator
 @inline
-function reference_of(k: f64): f64 {
-  return (k - HEADROOM) * LN2_STEP + (HEADROOM * LN2 - LN_C);
+function reference_of(k: f64, top: f64): f64 {
+  return abs(k) <= FAST_LIMIT
+    ? (k - HEADROOM) * LN2_STEP + (HEADROOM * LN2 - LN_C)
+    : top;
 }
 
 /**
@@ -76,6 +79,7 @@ function octaves(top: f64): f64 {
 function pass(x: usize, vocabSize: usize, labelAt: usize, keep: bool): void {
   const end = x + (vocabSize << 2);
   let k = guess(x, vocabSize);
+  let r = reference_of(k, 0);
   let sum: f64 = 0;
   for (let from = x; from < end; from += BLOCK << 2) {
     const to = min(from + (BLOCK << 2), end);
@@ -99,17 +103,18 @@ function pass(x: usize, vocabSize: usize, labelAt: usize, keep: bool): void {
     // [LSE 3] a new reference multiplies all that was summed by e^{R - R'}
     const rise = octaves(top);
     if (sum == 0 || rise > k + RISE) {
+      const risen = reference_of(rise, top);
       if (sum != 0) {
-        const factor = exp_f64((k - rise) * LN2_STEP);
+        const factor = exp_f64(r - risen);
         sum *= factor;
         if (keep) scale_row(x, from, <f32>factor);
       }
       k = rise;
+      r = risen;
     }
-    reference = reference_of(k);
-    sum += slow_block(from, to, labelAt, reference, keep);
+    sum += slow_block(from, to, labelAt, r, keep);
   }
-  reference = sum == 0 ? 0 : reference_of(k);
+  reference = sum == 0 ? 0 : r;
   others = sum;
 }
 

@@ -30,7 +30,7 @@ export function settle(own: f64): void {
   if (s == 0) { // V = 1, or every other class is -inf
     nll = mass = 0;
     log_sum_exp = own;
-    total = exp_f64(d);
+    total = Infinity; // every other p is 0
   } else if (d < OWN_LOW) {
     // [LSE 5] own e^d vanishes beside s: nll = R + log s - u
     log_sum_exp = r + NativeMath.log(s);

@@ -43,8 +43,11 @@ function score_row(x: usize, i: usize, vocabSize: usize, label: usize, keep: boo
     row_sum(x, vocabSize, labelAt);
   }
   settle(own);
-  let smoothed: f64 = 0, h: f64 = 0, flags = nll != nll ? NON_FINITE : 0;
-  if (flags == 0) {
+  let smoothed: f64 = 0, h: f64 = 0, flags: i32 = 0;
+  if (nll != nll) {
+    flags = NON_FINITE;
+    h = NaN;
+  } else {
     if (smoothing != 0) smoothed = smoothed_loss(vocabSize);
     if (metrics) {
       h = entropy(vocabSize);

@@ -8,7 +8,8 @@
  * @module
  */
 import { fastEngines } from "./engines.ts";
-import { check, describe, makeCase } from "./fuzz/cases.ts";
+import { describe, makeCase } from "./fuzz/cases.ts";
+import { check } from "./fuzz/check.ts";
 
 /** The value after a flag, or what it is without. */
 function flag(name: string, otherwise: number): number {

@@ -37,6 +37,16 @@ import { metricsOf } from "./result.ts";
  * ```
  */
 export function mergeLoss(partials: Iterable<LossResult>): LossResult {
+  if (
+    typeof partials !== "object" || partials === null ||
+    typeof partials[Symbol.iterator] !== "function"
+  ) {
+    throw new TypeError(
+      `Cannot merge losses as they must come in a list: current value is ${
+        String(partials)
+      }`,
+    );
+  }
   const parts = Array.from(partials);
   const first = check(parts);
   const { reduction, denominatorGiven } = first;
@@ -103,14 +113,16 @@ export function mergeLoss(partials: Iterable<LossResult>): LossResult {
 }
 
 function check(parts: LossResult[]): LossResult {
-  const first = parts[0];
-  if (first === undefined) {
+  const first = parts[0]!;
+  if (parts.length === 0) {
     throw new RangeError(
       "Cannot merge losses as there must be at least one: current value is []",
     );
   }
   for (const [i, part] of parts.entries()) {
-    if (typeof part !== "object" || !Array.isArray(part?.sumTerms)) {
+    if (
+      typeof part !== "object" || part === null || !Array.isArray(part.sumTerms)
+    ) {
       throw new TypeError(
         `Cannot merge losses as partial ${i} must be a loss result: current value is ${
           String(part)

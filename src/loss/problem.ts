@@ -58,7 +58,6 @@ const OPTIONS: ReadonlySet<string> = new Set([
   "deterministic",
   "into",
   "upstream",
-  "bias",
 ]);
 
 /** A checked problem and how its rows become one loss. */

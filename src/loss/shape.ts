@@ -69,7 +69,7 @@ export function readShape(
         stride,
       );
     }
-    if (rows > 0) {
+    if (columns > 0) {
       stride = columns;
       vocabSize ??= columns;
     }
@@ -85,7 +85,7 @@ export function readShape(
       );
     }
   }
-  vocabSize ??= stride ?? 1;
+  vocabSize ??= stride ?? options.classWeights?.length ?? 1;
   stride ??= vocabSize;
   if (stride < vocabSize) {
     outOfRange(

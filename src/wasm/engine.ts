@@ -248,24 +248,19 @@ export class WasmEngine implements Engine {
 
   sumTerms(values: Float64Array, count: number): number[] {
     if (count < 2) return exactTerms(values, count);
-    const { sum_add, sum_clear } = this.memory.kernels;
-    const own = values.buffer === this.memory.f64.buffer;
-    if (!own) this.memory.reserve(this.memory.heap + 8 * ROWS);
-    sum_clear();
+    const { memory } = this;
+    // what is not in this memory passes through a table that no caller sees
+    const table = values.buffer === memory.f64.buffer ? null : memory.factors;
+    memory.kernels.sum_clear();
     let terms = 0;
     for (let from = 0; from < count && terms >= 0; from += ROWS) {
       const length = Math.min(ROWS, count - from);
-      if (!own) {
-        this.memory.f64.set(
-          values.subarray(from, from + length),
-          this.memory.heap >> 3,
-        );
-      }
-      terms = sum_add(own ? values.byteOffset : this.memory.heap, length);
+      table?.set(values.subarray(from, from + length));
+      terms = memory.kernels.sum_add((table ?? values).byteOffset, length);
     }
     // a value or a partial sum beyond float64: the reference sorts it out
     if (terms < 0) return exactTerms(values, count);
-    return exactTerms(this.memory.terms, terms);
+    return exactTerms(memory.terms, terms);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Two hundred cases of the fuzzer, always the same ones, and its dice. */
 import { assert, assertEquals } from "@std/assert";
-import { check, describe, makeCase } from "./cases.ts";
+import { describe, makeCase } from "./cases.ts";
+import { check } from "./check.ts";
 
 for (let block = 0; block < 4; block++) {
   Deno.test(`fuzz: cases ${50 * block} to ${50 * block + 49} hold on every engine`, () => {

@@ -161,12 +161,12 @@ onBuilds(
 );
 
 onBuilds("row_sum() takes any finite float32 as the largest logit", (bare) => {
-  for (let size = 1e9; size < 4e38; size *= 30) {
+  for (let size = 1e9; size < 3e38; size *= 30) {
     for (const top of [size, -size, 3.4028234663852886e38, -3.4e38]) {
       check(bare, [top, top, top], 0, `${top} three times`);
       check(bare, [3, top, 0, -2], 0, `${top} among small ones`);
       const gap = Math.abs(top) * 2 ** -20;
-      check(bare, [top, top - gap, top + gap / 2], 0, `${top} and neighbours`);
+      check(bare, [top, top - gap, top - gap / 2], 0, `${top} and neighbours`);
     }
   }
 });
@@ -252,7 +252,7 @@ onBuilds("row_sum() is not fooled by logits up to 10⁹", (bare) => {
 });
 
 onBuilds(
-  "row_sum() keeps the reference of the first 64 logits while it can",
+  "row_sum() keeps the reference of the first logits while it can",
   (bare) => {
     for (const lead of [0, -3000, 10000, 20000, 1e5]) {
       const values = normalLogits(3000, 7).map((x) => x + lead);
