@@ -6,7 +6,7 @@ import {
   BLOCK_LIMIT, EXP_F32, FIXED, LANES, UNIT,
   exp_count, exp_f64x2, exp_left, exp_rest, exp_right, madd,
 } from "./exp";
-import { BACKUP, GROUP, STAGE, STAGE_BYTES } from "./memory";
+import { BACKUP, GROUP, RUN_BYTES, STAGE } from "./memory";
 
 /** The sum of eight float32 lanes, in float64. */
 // @ts-ignore: decorator
@@ -46,7 +46,9 @@ export function fast_block(from: usize, end: usize, labelAt: usize, k: f64, keep
   const e = v128.load32_splat(EXP_F32, 24);
   const mk = f32x4.splat(2 + <f32>k * UNIT);
   let bits = v128.load32_splat(FIXED);
-  let s0 = f32x4.splat(0), s1 = s0;
+  // [LSE 3] two runs of 32 terms in each of four lanes, then their sum: float32
+  // adds up few enough numbers at a time to lose less than 2⁻²⁰ of equal ones
+  let sums = f32x4.splat(0), s0 = sums, s1 = sums;
   const save = BACKUP - from;
   const whole = from + ((end - from) & ~31);
   const labelGroup = labelAt - from < end - from
@@ -56,7 +58,8 @@ export function fast_block(from: usize, end: usize, labelAt: usize, k: f64, keep
   while (true) {
     // whole groups of eight, up to the label's group
     const stop = at <= labelGroup && labelGroup < whole ? labelGroup : whole;
-    if (ASC_FEATURE_RELAXED_SIMD && at < stop) {
+    while (ASC_FEATURE_RELAXED_SIMD && at < stop) {
+      const to = min(at + RUN_BYTES, stop);
       do {
         const x0 = v128.load(at);
         if (keep) v128.store(at + save, x0);
@@ -66,7 +69,6 @@ export function fast_block(from: usize, end: usize, labelAt: usize, k: f64, keep
         const h0 = exp_left(w0, b), z0 = exp_right(w0, f0, t0, d, e);
         if (keep) v128.store(at, f32x4.mul(h0, z0));
         s0 = madd(h0, z0, s0);
-        // [LSE 3] two sums of four lanes, 128 terms each
         const x1 = v128.load(at, 16);
         if (keep) v128.store(at + save, x1, 16);
         const t1 = exp_count(x1, log2e, mk);
@@ -76,12 +78,14 @@ export function fast_block(from: usize, end: usize, labelAt: usize, k: f64, keep
         if (keep) v128.store(at, f32x4.mul(h1, z1), 16);
         s1 = madd(h1, z1, s1);
         at += 32;
-      } while (at < stop);
+      } while (at < to);
+      sums = f32x4.add(sums, f32x4.add(s0, s1));
+      s0 = s1 = f32x4.splat(0);
     }
     // without fused operations the chain from x to y is too long for a processor
     // to overlap; in two loops, t and f resting in STAGE, it is 9 % faster
     while (!ASC_FEATURE_RELAXED_SIMD && at < stop) {
-      const to = min(at + STAGE_BYTES, stop), back = STAGE - at;
+      const to = min(at + RUN_BYTES, stop), back = STAGE - at;
       const start = at;
       do {
         const x = v128.load(at);
@@ -89,21 +93,23 @@ export function fast_block(from: usize, end: usize, labelAt: usize, k: f64, keep
         const t = exp_count(x, log2e, mk);
         bits = v128.or(bits, t);
         v128.store(at + back, t);
-        v128.store(at + back + STAGE_BYTES, exp_rest(x, t, mk, hi, lo));
+        v128.store(at + back + RUN_BYTES, exp_rest(x, t, mk, hi, lo));
         at += 16;
       } while (at < to);
       at = start;
       do {
-        const f0 = v128.load(at + back + STAGE_BYTES), w0 = f32x4.add(f0, a);
+        const f0 = v128.load(at + back + RUN_BYTES), w0 = f32x4.add(f0, a);
         const h0 = exp_left(w0, b), z0 = exp_right(w0, f0, v128.load(at + back), d, e);
         if (keep) v128.store(at, f32x4.mul(h0, z0));
         s0 = madd(h0, z0, s0);
-        const f1 = v128.load(at + back + STAGE_BYTES, 16), w1 = f32x4.add(f1, a);
+        const f1 = v128.load(at + back + RUN_BYTES, 16), w1 = f32x4.add(f1, a);
         const h1 = exp_left(w1, b), z1 = exp_right(w1, f1, v128.load(at + back, 16), d, e);
         if (keep) v128.store(at, f32x4.mul(h1, z1), 16);
         s1 = madd(h1, z1, s1);
         at += 32;
       } while (at < to);
+      sums = f32x4.add(sums, f32x4.add(s0, s1));
+      s0 = s1 = f32x4.splat(0);
     }
     if (at >= end) break;
     // the label's group, or the last one: four lanes at a time, those that do not
@@ -126,7 +132,7 @@ export function fast_block(from: usize, end: usize, labelAt: usize, k: f64, keep
   // [EXP 1] in range: no t has a bit beside 2.0's and the low seven, nor is it 0,
   // which would be C or more and reach the limit
   const odd = v128.xor(bits, v128.load32_splat(FIXED));
-  const sum = sum_lanes(s0, s1);
+  const sum = sum_lanes(sums, s0);
   const out = v128.any_true(v128.and(odd, v128.load32_splat(FIXED, 4)));
   return out || !(sum < BLOCK_LIMIT) ? -1 : sum;
 }

@@ -5,7 +5,7 @@
 //   0 ........ ~1 KB   nothing: a null pointer reads zeros, not our data
 //   constants          exponential's and tables (exp.ts)
 //   BACKUP     4 KB    one block of logits, while its exponentials replace it
-//   STAGE      4 KB    t and f of half a block, in the plain build
+//   STAGE      2 KB    t and f of a run, in the plain build
 //   GROUP      32 B    eight values on their way to the end of a row
 //   TERMS      512 B   the expansion of the running exact sum (normalize.ts)
 //   LABELS     i32[ROWS]   in:  the label of each row, or ignoreIndex
@@ -28,14 +28,14 @@ export const ROWS: usize = 1024;
 /** Elements per block: 4 KB, an eighth of a 32 KB L1 cache. Sums are built block by block, so the block size is part of every result's bits. */
 export const BLOCK: usize = 1024;
 
-/** Bytes of logits staged at a time; STAGE holds twice as many. */
-export const STAGE_BYTES: usize = 2048;
+/** Bytes of logits that are summed, and in the plain build staged, in one run: 2 x 4 lanes of 32. */
+export const RUN_BYTES: usize = 1024;
 
 /** The most terms an expansion of float64s can need: 2098 bits of range / 53 bits per term = 40, and some. */
 export const MAX_TERMS: usize = 64;
 
 export const BACKUP: usize = memory.data(4096, 16);
-export const STAGE: usize = memory.data(4096, 16);
+export const STAGE: usize = memory.data(2048, 16);
 export const GROUP: usize = memory.data(32, 16);
 export const TERMS: usize = memory.data(512, 16);
 export const LABELS: usize = memory.data(4096, 16);
