@@ -180,8 +180,6 @@ export function exp_f64x2(x: v128): v128 {
 }
 
 /** e^x of one float64. */
-// @ts-ignore: decorator
-@inline
 export function exp_f64(x: f64): f64 {
   return f64x2.extract_lane(exp_f64x2(f64x2.splat(x)), 0);
 }

@@ -1,6 +1,6 @@
 // What the host sees: three verbs, their options, an exact sum, and where the
 // tables are. No import, no allocation, no state but the options of a call.
-export { fuses } from "./exp";
+export { exp_f64, fuses } from "./exp";
 export { mask } from "./mask";
 export { gather } from "./gather";
 export { configure } from "./options";

@@ -100,6 +100,8 @@ export interface Engine {
     coefficients: Float64Array,
     target: GradTarget,
   ): RowScores;
+  /** e^x, without the host's own exponential in the WASM engines. */
+  exp(x: number): number;
   /** The exact sum of values[0..count) as floats that do not overlap, smallest first; [] for 0. */
   sumTerms(values: Float64Array, count: number): number[];
 }

@@ -145,7 +145,10 @@ export function labelsFromMask(
   const labels = new Int32Array(ids.length);
   for (let i = 0; i < labels.length; i++) {
     const bit = mask[i];
-    const trained = typeof bit === "object" ? NaN : Number(bit);
+    if (!["number", "boolean", "bigint"].includes(typeof bit)) {
+      wrongKind(ACTION, `mask[${i}] must be 0 or 1`, bit);
+    }
+    const trained = Number(bit);
     if (trained !== 0 && trained !== 1) {
       outOfRange(ACTION, `mask[${i}] must be 0 or 1`, bit);
     }

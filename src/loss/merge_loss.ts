@@ -7,6 +7,7 @@
 import type { LossResult, PerSequence } from "../contract.ts";
 import { exactTerms, roundedSum } from "../reference/exact_sum.ts";
 import { denominatorOf, reduceLoss } from "../reference/normalize.ts";
+import { sharedEngine } from "../wasm/workspace.ts";
 import { metricsOf } from "./result.ts";
 
 /**
@@ -103,6 +104,7 @@ export function mergeLoss(partials: Iterable<LossResult>): LossResult {
   const metrics = parts.map((part) => part.metrics);
   if (metrics.every((m) => m !== undefined)) {
     merged.metrics = metricsOf(
+      sharedEngine(true),
       exactTerms(metrics.flatMap((m) => m.nllTerms)),
       exactTerms(metrics.flatMap((m) => m.entropyTerms)),
       metrics.reduce((total, m) => total + m.correct, 0),

@@ -115,6 +115,7 @@ function measure(
     if ((scores.flags[i]! & CORRECT) !== 0) correct++;
   }
   return metricsOf(
+    engine,
     engine.sumTerms(scores.nll, rows),
     engine.sumTerms(scores.entropy, rows),
     correct,
@@ -124,6 +125,7 @@ function measure(
 
 /** Means from sums; all 0 (and perplexity 1) where no token is active. */
 export function metricsOf(
+  engine: Engine,
   nllTerms: number[],
   entropyTerms: number[],
   correct: number,
@@ -136,7 +138,7 @@ export function metricsOf(
     correct,
     accuracy: mean(correct),
     entropy: mean(roundedSum(entropyTerms)),
-    perplexity: Math.exp(nll),
+    perplexity: engine.exp(nll),
     nllTerms,
     entropyTerms,
   };

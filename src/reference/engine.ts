@@ -20,6 +20,7 @@ import {
 } from "../engine.ts";
 import { encodeBf16, encodeF16, halfBits } from "../half.ts";
 import { exactTerms } from "./exact_sum.ts";
+import { exp } from "./exp.ts";
 import { gatherLogits } from "./gather.ts";
 import { gradientRow } from "./gradient.ts";
 import {
@@ -132,6 +133,7 @@ export const referenceEngine: Engine = {
     coefficients: Float64Array,
     target: GradTarget,
   ): RowScores => run(problem, coefficients, writer(target, problem.vocabSize)),
+  exp,
   sumTerms: (values: Float64Array, count: number): number[] =>
     exactTerms(values, count),
 };

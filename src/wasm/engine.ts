@@ -246,6 +246,10 @@ export class WasmEngine implements Engine {
     );
   }
 
+  exp(x: number): number {
+    return x > 709 ? Infinity : this.memory.kernels.exp_f64(x);
+  }
+
   sumTerms(values: Float64Array, count: number): number[] {
     if (count < 2) return exactTerms(values, count);
     const { memory } = this;

@@ -15,6 +15,7 @@ export type Build = "simd" | "relaxed";
 export interface Kernels {
   memory: WebAssembly.Memory;
   heap_base(): number;
+  exp_f64(x: number): number;
   fuses(): number;
   mask(
     ids: number,

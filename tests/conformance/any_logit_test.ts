@@ -16,8 +16,9 @@ import {
   lossError,
   lossGrad,
 } from "../engines.ts";
+import { range } from "./bits.ts";
 
-const V = 12, LABEL = 5;
+const LABEL = 5;
 /** Odd, so that low bits vary too; 65536 of them cover 2³². */
 const STEP = 65537;
 
@@ -28,19 +29,57 @@ const every = new Float32Array(
   Uint32Array.from({ length: 65536 }, (_, i) => i * STEP).buffer,
 );
 
-const VALUES: Record<string, Float32Array> = {
-  "below 1e10": every.filter((x) => Math.abs(x) < LARGE),
-  "from 1e10 up": every.filter((x) => !(Math.abs(x) < LARGE)),
+/** Near ±2ᵏ octaves, where a count of octaves in a float32's low bits wraps, or is 0. */
+const wraps = Float32Array.from(
+  range(20, 6).flatMap((k) =>
+    range(-130, 261).flatMap((j) => {
+      const x = (2 ** k + j) * Math.LN2;
+      return [x, -x];
+    })
+  ),
+);
+
+/** Each of `values` once, in column `place` of a row whose other logits are `base`. */
+interface Sweep {
+  values: Float32Array;
+  V: number;
+  place: number;
+  base: number;
+}
+
+const SWEEPS: Record<string, Sweep[]> = {
+  "any float32 below 1e10": [[2, 0], [LABEL, -40], [9, 700]].map((
+    [place, base],
+  ) => ({
+    values: every.filter((x) => Math.abs(x) < LARGE),
+    V: 12,
+    place: place!,
+    base: base!,
+  })),
+  "any float32 from 1e10 up": [[2, 0], [LABEL, -40], [9, 700]].map((
+    [place, base],
+  ) => ({
+    values: every.filter((x) => !(Math.abs(x) < LARGE)),
+    V: 12,
+    place: place!,
+    base: base!,
+  })),
+  // 64 logits are looked at first: these come as a surprise
+  "any float32 behind the guess": [
+    { values: every.filter((_, i) => i % 8 === 3), V: 72, place: 66, base: 0 },
+  ],
+  "where counts of octaves wrap": [[1, 0], [66, 0], [66, -300], [LABEL, 9]].map(
+    ([place, base]) => ({ values: wraps, V: 72, place: place!, base: base! }),
+  ),
 };
 
 for (const engine of fastEngines) {
-  for (const [name, values] of Object.entries(VALUES)) {
-    Deno.test(`any float32 ${name} as a logit is the reference within bounds [${engine.name}]`, () => {
-      const N = values.length;
-      const labels = new Int32Array(N).fill(LABEL);
-      const options = { reduction: "sum", perToken: true } as const;
-      // in a group of its own, in the label's place, and in the tail
-      for (const [place, base] of [[2, 0], [LABEL, -40], [9, 700]] as const) {
+  for (const [name, sweeps] of Object.entries(SWEEPS)) {
+    Deno.test(`one logit, ${name}, is the reference within bounds [${engine.name}]`, () => {
+      for (const { values, V, place, base } of sweeps) {
+        const N = values.length;
+        const labels = new Int32Array(N).fill(LABEL);
+        const options = { reduction: "sum", perToken: true } as const;
         const logits = new Float32Array(N * V).fill(base);
         values.forEach((x, i) => logits[i * V + place] = x);
         const expected = loss(referenceEngine, logits, labels, options);
