@@ -93,8 +93,8 @@ export function scorePrepared(
  *
  * const logits = new Float32Array([0, Math.log(3)]);
  * const { gradLogits } = maskedCrossEntropyGrad(logits, [1]);
- * assertAlmostEquals(gradLogits[0], 0.25, 1e-6);
- * assertAlmostEquals(gradLogits[1], -0.25, 1e-6);
+ * assertAlmostEquals(gradLogits[0]!, 0.25, 1e-6);
+ * assertAlmostEquals(gradLogits[1]!, -0.25, 1e-6);
  * ```
  */
 export function maskedCrossEntropyGrad(
