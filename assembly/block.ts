@@ -8,16 +8,14 @@ import {
 } from "./exp";
 import { BACKUP, GROUP, RUN_BYTES, STAGE } from "./memory";
 
-/** The sum of eight float32 lanes, in float64. */
+/** The sum of four float32 lanes, in float64. */
 // @ts-ignore: decorator
 @inline
-function sum_lanes(a: v128, b: v128): f64 {
-  const low = f64x2.add(f64x2.promote_low_f32x4(a), f64x2.promote_low_f32x4(b));
-  const high = f64x2.add(
-    f64x2.promote_low_f32x4(v128.shuffle<i64>(a, a, 1, 0)),
-    f64x2.promote_low_f32x4(v128.shuffle<i64>(b, b, 1, 0)),
+function sum_lanes(v: v128): f64 {
+  const sum = f64x2.add(
+    f64x2.promote_low_f32x4(v),
+    f64x2.promote_low_f32x4(v128.shuffle<i64>(v, v, 1, 0)),
   );
-  const sum = f64x2.add(low, high);
   return f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1);
 }
 
@@ -54,10 +52,27 @@ export function fast_block(from: usize, end: usize, labelAt: usize, k: f64, keep
   const labelGroup = labelAt - from < end - from
     ? from + ((labelAt - from) & ~31)
     : end;
-  let at = from;
+  // the label's group and the last, if not whole: lanes that do not count are
+  // turned to x = 0 on the way in and to 0 on the way out. They come first, so
+  // that the loop below runs while their long chain of steps finishes
+  for (let at = min(labelGroup, whole); at < end; at = at < whole ? whole : end) {
+    const to = at < whole ? at : GROUP;
+    for (let i: usize = 0; i < 32; i += 16) {
+      const use = counted(at, i, end, labelAt);
+      const raw = v128.load(at + i), x = v128.and(raw, use);
+      if (keep) v128.store(at + save + i, raw);
+      const t = exp_count(x, log2e, mk);
+      bits = v128.or(bits, v128.and(t, use));
+      const f = exp_rest(x, t, mk, hi, lo), w = f32x4.add(f, a);
+      const h = exp_left(w, b), z = v128.and(exp_right(w, f, t, d, e), use);
+      if (keep) v128.store(to + i, f32x4.mul(h, z));
+      sums = madd(h, z, sums);
+    }
+    if (keep && to == GROUP) memory.copy(at, GROUP, end - at);
+  }
+  // whole groups of eight, up to the label's and behind it
+  let at = from, stop = min(labelGroup, whole);
   while (true) {
-    // whole groups of eight, up to the label's group
-    const stop = at <= labelGroup && labelGroup < whole ? labelGroup : whole;
     while (ASC_FEATURE_RELAXED_SIMD && at < stop) {
       const to = min(at + RUN_BYTES, stop);
       do {
@@ -111,28 +126,14 @@ export function fast_block(from: usize, end: usize, labelAt: usize, k: f64, keep
       sums = f32x4.add(sums, f32x4.add(s0, s1));
       s0 = s1 = f32x4.splat(0);
     }
-    if (at >= end) break;
-    // the label's group, or the last one: four lanes at a time, those that do not
-    // count turned to x = 0 on the way in and to 0 on the way out
-    const to = at < whole ? at : GROUP;
-    for (let i: usize = 0; i < 32; i += 16) {
-      const use = counted(at, i, end, labelAt);
-      const raw = v128.load(at + i), x = v128.and(raw, use);
-      if (keep) v128.store(at + save + i, raw);
-      const t = exp_count(x, log2e, mk);
-      bits = v128.or(bits, v128.and(t, use));
-      const f = exp_rest(x, t, mk, hi, lo), w = f32x4.add(f, a);
-      const h = exp_left(w, b), z = v128.and(exp_right(w, f, t, d, e), use);
-      if (keep) v128.store(to + i, f32x4.mul(h, z));
-      s0 = madd(h, z, s0);
-    }
-    if (keep && to == GROUP) memory.copy(at, GROUP, end - at);
-    at += 32;
+    if (stop == whole) break;
+    at = labelGroup + 32;
+    stop = whole;
   }
   // [EXP 1] in range: no t has a bit beside 2.0's and the low seven, nor is it 0,
   // which would be C or more and reach the limit
   const odd = v128.xor(bits, v128.load32_splat(FIXED));
-  const sum = sum_lanes(sums, s0);
+  const sum = sum_lanes(sums);
   const out = v128.any_true(v128.and(odd, v128.load32_splat(FIXED, 4)));
   return out || !(sum < BLOCK_LIMIT) ? -1 : sum;
 }

@@ -44,7 +44,12 @@ export function plainLoss(
   const engine = sharedEngine(false);
   const scores = engine.scorePlain(logits, labels, vocabSize, IGNORE_INDEX);
   if (scores === null) return null;
-  const sumTerms = engine.sumTerms(scores.perToken, rows);
+  const first = scores.perToken[0]!;
+  const sumTerms = rows > 1
+    ? engine.sumTerms(scores.perToken, rows)
+    : first === 0
+    ? []
+    : [first];
   const sum = roundedSum(sumTerms);
   let nonFiniteRows = 0;
   for (let i = 0; i < rows; i++) nonFiniteRows += scores.flags[i]! & NON_FINITE;

@@ -55,11 +55,13 @@ interface Leeway {
  * DESIGN's measure has a share of 1e-4. Under zLoss the label's column is a
  * difference of two numbers that float32 gave, so it is judged by the row's
  * largest. float32 ends at 2^-149; under smoothing A·p - B·c may be 0 but for
- * the rounding of p = e^(u - logSumExp), which grows with the logits.
+ * the rounding of p = e^(u - logSumExp), which grows with the logits, and a
+ * softcap's u is off by 1e-16 of the cap, all that zLoss sees where V is 1.
  */
 function leewayOf({ options }: Case, logSumExp: Float64Array): Leeway {
   const share = options.zLoss ? 1 : 1e-4;
-  if (!options.labelSmoothing) return { share, floor: 2 ** -149 };
+  const cancels = options.labelSmoothing || (options.zLoss && options.softcap);
+  if (!cancels) return { share, floor: 2 ** -149 };
   const sizes = Array.from(logSumExp, (x) => Math.abs(x)).filter(
     Number.isFinite,
   );
