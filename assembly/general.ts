@@ -6,7 +6,7 @@
 import { exp_f64x2, far } from "./exp";
 import { set_row } from "./log_sum_exp";
 import { CORRECT } from "./memory";
-import { log_sum_exp } from "./normalize";
+import { base, rest } from "./normalize";
 import { class_weight, classWeights, logitScale, scratch, softcap } from "./options";
 import { slope, transform } from "./transform";
 
@@ -59,11 +59,12 @@ export function general_sum(x: usize, vocabSize: usize, label: usize): void {
 
 /** [LSE 6] -Σ_j p_j log p_j of the row last settled; 0 · log 0 = 0. */
 export function entropy(vocabSize: usize): f64 {
-  const z = f64x2.splat(log_sum_exp);
-  // -log p beyond this has p = 0 in float64; it keeps 0 · inf away
+  const z = f64x2.splat(base), r = f64x2.splat(rest);
   let sum = f64x2.splat(0);
   for (let k: usize = 0; k < vocabSize; k += 2) {
-    const d = f64x2.pmin(f64x2.sub(z, v128.load(scratch + (k << 3))), far());
+    const u = v128.load(scratch + (k << 3));
+    // beyond far() p is 0 in float64; the limit keeps 0 · inf away
+    const d = f64x2.pmin(f64x2.add(f64x2.sub(z, u), r), far());
     sum = f64x2.add(sum, f64x2.mul(d, exp_f64x2(f64x2.neg(d))));
   }
   return f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1);
@@ -74,7 +75,7 @@ export function smoothed_loss(vocabSize: usize): f64 {
   let sum: f64 = 0;
   for (let k: usize = 0; k < vocabSize; k++) {
     const c = class_weight(k);
-    if (c != 0) sum += c * (log_sum_exp - logit(k));
+    if (c != 0) sum += c * ((base - logit(k)) + rest);
   }
   return sum / <f64>vocabSize;
 }
@@ -84,10 +85,11 @@ export function smoothed_loss(vocabSize: usize): f64 {
  * writes the label's column.
  */
 export function general_gradient(x: usize, vocabSize: usize, a: f64, b: f64): void {
-  const z = f64x2.splat(log_sum_exp), scale = f64x2.splat(a);
+  const z = f64x2.splat(base), r = f64x2.splat(rest), scale = f64x2.splat(a);
   for (let k: usize = 0; k < vocabSize; k += 2) {
     const at = x + (k << 2);
-    const p = exp_f64x2(f64x2.sub(v128.load(scratch + (k << 3)), z));
+    const u = v128.load(scratch + (k << 3));
+    const p = exp_f64x2(f64x2.sub(f64x2.sub(u, z), r));
     let g = f64x2.mul(scale, p);
     if (b != 0) {
       const odd = k + 1 < vocabSize ? class_weight(k + 1) : 0;

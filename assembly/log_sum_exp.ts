@@ -6,13 +6,16 @@
 // not the row's maximum, so that the row is read once. A block whose logits all
 // lie within 127 octaves (factors of 2) below K takes the float32 path; any other,
 // found by a check of t's fixed bits after the block, takes the float64 path,
-// which also moves the reference up where it must.
+// which also moves the reference up where it must. Under z-loss every block takes
+// it: there the label's gradient is 2z·logSumExp·p_y less the others' mass, and
+// where the two cancel float32's digits of the mass would not be enough.
 //
 // The label's column stays out of the sum: next to a confident label's e^u the
 // others' mass would be rounded away, and that mass is the loss, [LSE 4].
 import { block_max, fast_block, scale_row, slow_block } from "./block";
 import { FAST_LIMIT, HEADROOM, LN2, LN2_STEP, LN_C, LOG2E, exp_f64 } from "./exp";
 import { BACKUP, BLOCK } from "./memory";
+import { zLoss } from "./options";
 
 /** Result of `row_pass`: the reference R. */
 export let reference: f64 = 0;
@@ -83,7 +86,7 @@ function pass(x: usize, vocabSize: usize, labelAt: usize, keep: bool): void {
   let sum: f64 = 0;
   for (let from = x; from < end; from += BLOCK << 2) {
     const to = min(from + (BLOCK << 2), end);
-    if (abs(k) <= FAST_LIMIT) {
+    if (abs(k) <= FAST_LIMIT && zLoss == 0) {
       const part = fast_block(from, to, labelAt, k, keep);
       if (part >= 0) {
         sum += part;

@@ -31,7 +31,10 @@ export const BLOCK: usize = 1024;
 /** Bytes of logits that are summed, and in the plain build staged, in one run: 2 x 4 lanes of 32. */
 export const RUN_BYTES: usize = 1024;
 
-/** The most terms an expansion of float64s can need: 2098 bits of range / 53 bits per term = 40, and some. */
+/**
+ * Room for the expansion of an exact sum. Two or three terms are usual, a few
+ * dozen would take values made for it; beyond this the host sums by itself.
+ */
 export const MAX_TERMS: usize = 64;
 
 export const BACKUP: usize = memory.data(4096, 16);

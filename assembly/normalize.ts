@@ -8,12 +8,15 @@ import { smoothing, zLoss } from "./options";
 /** Results of `settle`, all of the row last seen. */
 export let nll: f64 = 0;
 export let log_sum_exp: f64 = 0;
+/** log_sum_exp = base + rest, base a logit or a reference: (base - u) + rest keeps the digits that a huge log_sum_exp - u would lose. */
+export let base: f64 = 0;
+export let rest: f64 = 0;
 /** The probability of all classes but the label's, 1 - p_y without its cancellation. */
 export let mass: f64 = 0;
 /** Σ_j e^{u_j - reference}, the label's included. */
 export let total: f64 = 0;
 
-/** Below this the label's own exponential is nothing beside the others, and e^-d would overflow. */
+/** Below this the label's own exponential is nothing beside the others, and s / e^d would overflow. */
 const OWN_LOW: f64 = -600;
 
 /**
@@ -23,29 +26,31 @@ const OWN_LOW: f64 = -600;
 export function settle(own: f64): void {
   const s = others, r = reference;
   if (s != s || !(own < Infinity) || (s == 0 && own == -Infinity)) {
-    nll = log_sum_exp = mass = total = NaN;
+    nll = log_sum_exp = mass = total = base = rest = NaN;
     return;
   }
   const d = own - r;
   if (s == 0) { // V = 1, or every other class is -inf
-    nll = mass = 0;
-    log_sum_exp = own;
+    nll = mass = rest = 0;
+    base = own;
     total = Infinity; // every other p is 0
   } else if (d < OWN_LOW) {
-    // [LSE 5] own e^d vanishes beside s: nll = R + log s - u
-    log_sum_exp = r + NativeMath.log(s);
-    nll = log_sum_exp - own;
+    // [LSE 5] own e^d vanishes beside s: nll = (R - u) + log s
+    base = r;
+    rest = NativeMath.log(s);
+    nll = rest - d;
     mass = 1;
     total = s;
   } else {
     // [LSE 4] q = others' mass / own: nll = log1p(q), mass = q / (1 + q)
     const e = exp_f64(d);
     const q = s / e;
-    nll = NativeMath.log1p(q);
-    log_sum_exp = own + nll;
+    nll = rest = NativeMath.log1p(q);
+    base = own;
     mass = q / (1 + q);
     total = s + e;
   }
+  log_sum_exp = base + rest;
 }
 
 /** [NORM 3] Whether every term of a row is switched off, so that it is 0 whatever it holds. */

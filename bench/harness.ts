@@ -47,9 +47,9 @@ export function interleave(
 
 /** The machine, in one line. */
 export function machine(): string {
-  let cpu = "an unnamed processor", cores = navigator.hardwareConcurrency;
+  const cores = navigator.hardwareConcurrency;
+  let cpu = "an unnamed processor";
   try {
-    cores = Number(cores);
     const text = Deno.readTextFileSync("/proc/cpuinfo");
     cpu = /model name\s*:\s*(.+)/.exec(text)?.[1]?.trim() ?? cpu;
     const family = /cpu family\s*:\s*(\d+)/.exec(text)?.[1];

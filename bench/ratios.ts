@@ -1,7 +1,8 @@
 /**
- * The ratio harness, `deno task bench`: verifies every case against the float64
- * reference, then times all of them interleaved in this one process and prints
- * each figure as a ratio to something measured in the same run. With `--save` the
+ * The ratio harness, `deno task bench`: verifies loss and gradient of both builds
+ * (8 rows by the float64 reference, all rows by the plain loop, bf16 and foreign
+ * arrays by the workspace's loss), then times everything interleaved in this one
+ * process and prints each figure as a ratio to something measured in the same run. With `--save` the
  * tables go to bench/RESULTS.md, with the machine's description.
  *
  * Absolute times say more about the machine than about the code; of a figure
@@ -21,7 +22,13 @@ import {
   lossError,
 } from "../tests/engines.ts";
 import { referenceEngine } from "../src/reference/engine.ts";
-import { makeBatch, makeLabels, plainLoss, plainLossGrad } from "./data.ts";
+import {
+  makeBatch,
+  makeLabels,
+  plainLoss,
+  plainLossGrad,
+  verify as same,
+} from "./data.ts";
 import { floorsOf } from "./floors.ts";
 import { interleave, machine, type Timed } from "./harness.ts";
 
@@ -62,11 +69,20 @@ function measure(rows: number, vocabSize: number, rounds: number) {
   const errors = verify(rows, vocabSize, logits, labels, x, xs);
   fill();
   fillPlain();
+  const { loss } = maskedCrossEntropy(x, labels);
+  same("a foreign array", maskedCrossEntropy(logits, labels).loss, loss, 0);
+  // bf16 keeps 8 bits of each logit
+  const halfLoss = maskedCrossEntropy(half.logits, labels, { dtype: "bf16" });
+  same("bf16", halfLoss.loss, loss, 1e-2);
 
   const cases: Timed[] = [
     { name: "read floor", run: () => floors.read(from, to) },
     { name: "scale floor", run: () => floors.scale(from, to, 1) },
-    { name: "forward", run: () => maskedCrossEntropy(x, labels) },
+    {
+      name: "forward",
+      run: () => maskedCrossEntropy(x, labels),
+      before: fill,
+    },
     {
       name: "forward + gradient",
       run: () => maskedCrossEntropyGrad(x, labels, inPlace),
@@ -75,7 +91,7 @@ function measure(rows: number, vocabSize: number, rounds: number) {
     {
       name: "plain SIMD forward",
       run: () => maskedCrossEntropy(xs, labels, sure),
-      before: fill,
+      before: fillPlain,
     },
     {
       name: "plain SIMD forward + gradient",

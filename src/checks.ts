@@ -8,7 +8,11 @@
 import type { TokenIds } from "./contract.ts";
 
 /** What the caller was doing, as in "Cannot compute loss as ...". */
-export type Action = "compute loss" | "mask labels" | "create workspace";
+export type Action =
+  | "compute loss"
+  | "create workspace"
+  | "find spans"
+  | "mask labels";
 
 /** A value as an error message shows it: short, and telling strings from numbers. */
 export function show(value: unknown): string {
@@ -47,6 +51,27 @@ export function wrongKind(action: Action, wish: string, value: unknown): never {
   throw new TypeError(
     `Cannot ${action} as ${wish}: current value is ${show(value)}`,
   );
+}
+
+/** Throws unless `options` is an object whose every key is known, so that a misspelt one is an error and not a default. */
+export function checkOptions(
+  action: Action,
+  name: string,
+  options: unknown,
+  known: ReadonlySet<string>,
+): void {
+  if (typeof options !== "object" || options === null) {
+    wrongKind(action, `${name} must be an object`, options);
+  }
+  for (const key in options) {
+    if (!known.has(key)) {
+      wrongKind(
+        action,
+        `every key of ${name} must be one of ${[...known].join(", ")}`,
+        key,
+      );
+    }
+  }
 }
 
 /** A number for which `accept` holds, or `fallback` where there is none. */

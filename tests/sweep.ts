@@ -5,7 +5,7 @@
  *
  *     deno task sweep [--stride K] [--workers W]
  *
- * With a stride of K only every Kth float32 is tried. It takes about 10 minutes on two
+ * With a stride of K only every Kth float32 is tried. It takes about 5 minutes on two
  * cores; progress goes to stderr, the table to stdout, and the exit code is 1 if
  * a bound is broken.
  *

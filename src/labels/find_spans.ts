@@ -10,6 +10,13 @@
  *
  * @module
  */
+import {
+  checkOptions,
+  isListLike,
+  readFlag,
+  readWord,
+  wrongKind,
+} from "../checks.ts";
 import type {
   EndOfTurn,
   FindSpansOptions,
@@ -27,7 +34,15 @@ interface Role {
   trained: boolean;
 }
 
-const ENDS: readonly EndOfTurn[] = ["turn", "all", "last", "none"];
+const ACTION = "find spans";
+const ENDS = ["turn", "all", "last", "none"] as const;
+const OPTIONS: ReadonlySet<string> = new Set(["roles", "train", "endOfTurn"]);
+const MARKERS: ReadonlySet<string> = new Set([
+  "start",
+  "end",
+  "includeStart",
+  "includeEnd",
+]);
 
 /**
  * Finds the spans of the turns to train.
@@ -42,6 +57,7 @@ const ENDS: readonly EndOfTurn[] = ["turn", "all", "last", "none"];
  * @param options The markers of each role and which roles to train.
  * @returns Half-open spans in order, none empty, for `maskLabels`.
  * @throws {RangeError} A trained role has no markers, a marker is empty, or two roles open alike.
+ * @throws {TypeError} An argument is of the wrong kind, or a key is misspelt.
  *
  * @example Train the assistant's turns, the end-of-turn id included
  * ```ts
@@ -60,20 +76,22 @@ export function findSpans(
   inputIds: TokenIds,
   options: FindSpansOptions,
 ): TokenSpan[] {
+  checkOptions(ACTION, "options", options, OPTIONS);
   const roles = readRoles(options);
-  const endOfTurn = options.endOfTurn ?? "turn";
-  if (!ENDS.includes(endOfTurn)) {
-    throw new RangeError(
-      `Cannot find spans as endOfTurn must be one of ${
-        ENDS.join(", ")
-      }: current value is ${String(endOfTurn)}`,
-    );
+  const endOfTurn = readWord<EndOfTurn>(
+    ACTION,
+    "endOfTurn",
+    options.endOfTurn,
+    ENDS,
+  );
+  if (!isListLike(inputIds)) {
+    wrongKind(ACTION, "inputIds must be an array of whole numbers", inputIds);
   }
   const spans: TokenSpan[] = [];
   const add = (start: number, end: number) => {
     if (start < end) spans.push([start, end]);
   };
-  // the last closing marker found, and which span ends there or comes next
+  // the last closing marker found, and how many spans had been found by then
   let last: { end: number; after: number; span: number } | null = null;
   for (let at = 0; at < inputIds.length;) {
     const role = roles.find((role) => matches(inputIds, at, role.start));
@@ -132,14 +150,22 @@ function readRoles({ roles, train }: FindSpansOptions): Role[] {
       );
     }
   }
-  const list = Object.entries(roles).map(([name, markers]) => ({
-    name,
-    start: readMarker(name, "start", markers),
-    end: readMarker(name, "end", markers),
-    includeStart: markers.includeStart ?? false,
-    includeEnd: markers.includeEnd ?? true,
-    trained: train.includes(name),
-  }));
+  const list = Object.entries(roles).map(([name, markers]): Role => {
+    checkOptions(ACTION, `roles.${name}`, markers, MARKERS);
+    const { includeStart = false, includeEnd = true } = markers;
+    return {
+      name,
+      start: readMarker(name, "start", markers),
+      end: readMarker(name, "end", markers),
+      includeStart: readFlag(
+        ACTION,
+        `roles.${name}.includeStart`,
+        includeStart,
+      ),
+      includeEnd: readFlag(ACTION, `roles.${name}.includeEnd`, includeEnd),
+      trained: train.includes(name),
+    };
+  });
   list.sort((a, b) => b.start.length - a.start.length);
   for (const [i, role] of list.entries()) {
     const twin = list.slice(i + 1).find((other) =>

@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  checkOptions,
   isListLike,
   outOfRange,
   readIds,
@@ -20,6 +21,8 @@ import {
 import { sharedEngine } from "../wasm/workspace.ts";
 
 const ACTION = "mask labels";
+
+const OPTIONS: ReadonlySet<string> = new Set(["ignoreIndex"]);
 
 /**
  * Labels that train exactly the given spans: the id inside a span, ignoreIndex
@@ -48,6 +51,7 @@ export function maskLabels(
   spans: Iterable<TokenSpan>,
   options: MaskOptions = {},
 ): Int32Array {
+  checkOptions(ACTION, "options", options, OPTIONS);
   const ids = readIds(ACTION, "inputIds", inputIds);
   const ignoreIndex = readIgnoreIndex(
     ACTION,
@@ -126,6 +130,7 @@ export function labelsFromMask(
   mask: ArrayLike<number | boolean> | BigInt64Array,
   options: MaskOptions = {},
 ): Int32Array {
+  checkOptions(ACTION, "options", options, OPTIONS);
   const ids = readIds(ACTION, "inputIds", inputIds);
   const ignoreIndex = readIgnoreIndex(
     ACTION,

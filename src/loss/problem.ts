@@ -5,6 +5,7 @@
  * @module
  */
 import {
+  checkOptions,
   isListLike,
   readFlag,
   readIgnoreIndex,
@@ -35,7 +36,7 @@ const NONE: LossOptions = Object.freeze({});
 const REDUCTIONS = ["token", "sample", "sequence", "sum"] as const;
 const DTYPES = ["f32", "bf16", "f16"] as const;
 
-/** Every option there is, so that a misspelt one is an error and not a default. */
+/** Every option there is. Those of gradients are let pass everywhere, so that one object serves a loss and its gradient. */
 const OPTIONS: ReadonlySet<string> = new Set([
   "ignoreIndex",
   "reduction",
@@ -76,7 +77,6 @@ export interface Prepared {
 }
 
 const positive = (n: number) => n > 0 && n < Infinity;
-const finite = (n: number) => Number.isFinite(n);
 
 /** Checks everything and narrows it. */
 export function prepare(
@@ -84,18 +84,7 @@ export function prepare(
   labels: TokenIds,
   options: LossOptions = NONE,
 ): Prepared {
-  if (typeof options !== "object" || options === null) {
-    wrongKind(ACTION, "options must be an object", options);
-  }
-  for (const name in options) {
-    if (!OPTIONS.has(name)) {
-      wrongKind(
-        ACTION,
-        `every option must be one that exists`,
-        name,
-      );
-    }
-  }
+  checkOptions(ACTION, "options", options, OPTIONS);
   const data = isTensor(logits) ? logits.data : logits as LogitsArray;
   const storage = readStorage(
     ACTION,
@@ -171,7 +160,7 @@ export function prepare(
         options.logitScale,
         1,
         "finite and not 0",
-        (n) => finite(n) && n !== 0,
+        (n) => Number.isFinite(n) && n !== 0,
       ),
       metrics: readFlag(ACTION, "metrics", options.metrics),
     },

@@ -4,7 +4,13 @@
  *
  * @module
  */
-import { outOfRange, readBorders, readCount } from "../checks.ts";
+import {
+  isListLike,
+  outOfRange,
+  readBorders,
+  readCount,
+  wrongKind,
+} from "../checks.ts";
 import type { Logits, LogitsTensor, LossOptions } from "../contract.ts";
 import { equalBorders } from "../labels/sequences.ts";
 
@@ -39,6 +45,9 @@ export function readShape(
   let vocabSize = readCount(ACTION, "vocabSize", options.vocabSize, 1);
   let sequenceLength: number | undefined;
   if (isTensor(logits)) {
+    if (!isListLike(logits.dims)) {
+      wrongKind(ACTION, "dims must be an array of whole numbers", logits.dims);
+    }
     const dims = Array.from(logits.dims, Number);
     const size = dims.reduce((product, d) => product * d, 1);
     if (

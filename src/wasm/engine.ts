@@ -14,6 +14,7 @@ import type {
   RowScores,
 } from "../engine.ts";
 import { exactTerms } from "../reference/exact_sum.ts";
+import { sumClassWeights } from "../reference/normalize.ts";
 import type { Build } from "./loader.ts";
 import { maskStretches } from "./mask_stretches.ts";
 import { align, KernelMemory, ROWS, SLACK } from "./memory.ts";
@@ -100,10 +101,8 @@ export class WasmEngine implements Engine {
     const outType = target === null || target.dtype === "f64"
       ? "f32"
       : target.dtype;
-    // rows travel without their padding unless the gradient needs it back
-    const stride = own
-      ? problem.rowStride
-      : target === null
+    // a new gradient has no padding, so those rows travel without theirs
+    const stride = own || target === null
       ? problem.rowStride
       : target.rowStride;
     const rowBytes = stride * size;
@@ -162,12 +161,10 @@ export class WasmEngine implements Engine {
 
   #configure(problem: LossProblem): void {
     const { vocabSize, classWeights } = problem;
-    let total = vocabSize, smoothing = problem.labelSmoothing;
+    let smoothing = problem.labelSmoothing;
     if (classWeights !== null) {
       this.memory.reserve(this.memory.logitsAt(vocabSize) + SLACK);
       this.memory.f64.set(classWeights, this.memory.heap >> 3);
-      total = 0;
-      for (let k = 0; k < vocabSize; k++) total += classWeights[k]!;
       // with no class weight at all both terms are off, [NORM 3]
       if (classWeights.every((c) => c === 0)) smoothing = 0;
     }
@@ -178,7 +175,7 @@ export class WasmEngine implements Engine {
       problem.logitScale,
       problem.softcap,
       classWeights === null ? 0 : this.memory.heap,
-      total,
+      sumClassWeights(problem),
       this.memory.heap + 8 * vocabSize,
       problem.metrics ? 1 : 0,
     );

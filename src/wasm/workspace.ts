@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { readFlag, readNumber, readWord } from "../checks.ts";
+import { checkOptions, readFlag, readNumber, readWord } from "../checks.ts";
 import type {
   LogitsType,
   LossWorkspace,
@@ -58,7 +58,7 @@ export function engineFor(
   return sharedEngine(deterministic);
 }
 
-/** The engine in whose memory an array lies, if it is a workspace's. */
+/** The engine in whose memory an array lies, if it is a workspace's; for the benches. */
 export function workspaceEngine(
   array: { readonly buffer: ArrayBufferLike },
 ): WasmEngine | undefined {
@@ -67,6 +67,12 @@ export function workspaceEngine(
 
 const ACTION = "create workspace";
 const DTYPES = ["f32", "bf16", "f16"] as const;
+const OPTIONS: ReadonlySet<string> = new Set([
+  "rows",
+  "vocabSize",
+  "dtype",
+  "deterministic",
+]);
 const whole = (n: number) => Number.isSafeInteger(n) && n > 0;
 
 /**
@@ -80,6 +86,7 @@ const whole = (n: number) => Number.isSafeInteger(n) && n > 0;
  * @param options `rows` N, `vocabSize` V, and `dtype`, `"f32"` unless said.
  * @returns The workspace; `using` disposes of it.
  * @throws {RangeError} N · V does not fit into 4 GiB: use fewer rows at a time.
+ * @throws {TypeError} An option is of the wrong kind.
  *
  * @example A loss without a copy
  * ```ts
@@ -103,6 +110,7 @@ export function createLossWorkspace(
 /** With a `dtype` that is known only at run time. */
 export function createLossWorkspace(options: WorkspaceOptions): LossWorkspace;
 export function createLossWorkspace(options: WorkspaceOptions): LossWorkspace {
+  checkOptions(ACTION, "options", options, OPTIONS);
   const wish = "a whole number of at least 1";
   const { rows, vocabSize } = options;
   readNumber(ACTION, "rows", rows ?? NaN, 1, wish, whole);

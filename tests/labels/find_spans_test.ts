@@ -202,3 +202,25 @@ Deno.test("findSpans() says what is wrong with its options", () => {
   };
   refuse({ roles: twins, train: ["a"] }, RangeError, "a and b");
 });
+
+Deno.test("findSpans() refuses what is of the wrong kind, and misspelt keys", () => {
+  const roles = { assistant: { start: [1], end: [2] } };
+  const train = ["assistant"];
+  const run = (ids: unknown, options: unknown) => () =>
+    findSpans(ids as number[], options as Parameters<typeof findSpans>[1]);
+  assertThrows(run(null, { roles, train }), TypeError, "inputIds must be");
+  assertThrows(run([1], null), TypeError, "options must be an object");
+  assertThrows(
+    run([1], { roles: { assistant: null }, train }),
+    TypeError,
+    "roles.assistant must be an object",
+  );
+  assertThrows(
+    run([1], { roles, train, endOfTurn: 5 }),
+    TypeError,
+    "endOfTurn must be one of",
+  );
+  assertThrows(run([1], { roles, train, endofturn: "all" }), TypeError, "");
+  const misspelt = { assistant: { ...roles.assistant, includeend: false } };
+  assertThrows(run([1], { roles: misspelt, train }), TypeError, "includeend");
+});

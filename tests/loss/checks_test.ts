@@ -172,7 +172,7 @@ Deno.test("an option that does not exist is an error, and says which", () => {
     refuse(
       { [name]: 1 },
       TypeError,
-      "every option must be one that exists",
+      "every key of options must be one of",
       name,
     );
   }
