@@ -64,6 +64,6 @@ export { createLossWorkspace } from "./src/wasm/workspace.ts";
  * init({ simd });
  * ```
  */
-export function init(modules: InitOptions): void {
+export function init(modules: InitOptions = {}): void {
   useModules(modules);
 }
