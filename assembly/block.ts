@@ -191,6 +191,6 @@ function scale_vectors(from: usize, end: usize, factor: f32, negative: bool): vo
 
 /** row[from, end) *= factor, for a row of numbers >= 0; never -0. */
 export function scale_row(from: usize, end: usize, factor: f32): void {
-  if (factor < 0) scale_vectors(from, end, factor, true);
-  else scale_vectors(from, end, factor, false);
+  if (factor > 0) scale_vectors(from, end, factor, false);
+  else scale_vectors(from, end, factor, true);
 }

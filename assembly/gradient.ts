@@ -4,6 +4,9 @@ import { general_gradient, slope_at } from "./general";
 import { log_sum_exp, mass, total } from "./normalize";
 import { classTotal, general, smoothing, zLoss } from "./options";
 
+/** 2¹⁰⁰. */
+const SPLIT: f32 = 1.2676506002282294e30;
+
 /**
  * [GRAD 1] The row at x becomes factor · ∂perToken/∂x, from the state `settle` left.
  * On the float32 path the row holds e^{x - reference} and the label's column 0;
@@ -37,7 +40,14 @@ export function write_gradient(
     ownGradient *= slope_at(ownLogit);
     general_gradient(x, vocabSize, a, factor * share);
   } else {
-    scale_row(x, end, <f32>(a / total));
+    let scale = a / total;
+    // R may lie 40 octaves above the row, so a / total may be too large for
+    // float32 where every product is not: then in two steps
+    if (abs(scale) > <f64>f32.MAX_VALUE) {
+      scale_row(x, end, SPLIT);
+      scale /= <f64>SPLIT;
+    }
+    scale_row(x, end, <f32>scale);
   }
   store<f32>(x + (label << 2), <f32>ownGradient + 0); // never -0
 }

@@ -1,6 +1,7 @@
-// What the host sees: three verbs, their options, an exact sum, and where the
-// tables are. No import, no allocation, no state but the options of a call.
-export { exp_f64, fuses } from "./exp";
+// What the host sees: mask, gather, score and differentiate, their options, an
+// exact sum, an exponential, and where the tables are. No import, no allocation;
+// between calls only the options, the last row's results and the running sum stay.
+export { exp_f64, fuses, relaxed } from "./exp";
 export { mask } from "./mask";
 export { gather } from "./gather";
 export { configure } from "./options";

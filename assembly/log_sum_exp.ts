@@ -17,10 +17,10 @@ import { FAST_LIMIT, HEADROOM, LN2, LN2_STEP, LN_C, LOG2E, exp_f64 } from "./exp
 import { BACKUP, BLOCK } from "./memory";
 import { zLoss } from "./options";
 
-/** Result of `row_pass`: the reference R. */
+/** Result of `row_sum` and `row_exponentials`: the reference R. */
 export let reference: f64 = 0;
 
-/** Result of `row_pass`: Σ_{j≠y} e^{x_j - R}; NaN where the row is not finite. */
+/** Result of the same: Σ_{j≠y} e^{x_j - R}; NaN where the row is not finite. */
 export let others: f64 = 0;
 
 /** Sets the result, for a row summed elsewhere (general.ts). */
@@ -50,8 +50,9 @@ function reference_of(k: f64, top: f64): f64 {
 }
 
 /**
- * K: the largest of the first 32 logits in whole octaves, and HEADROOM. It is
- * only a guess, so the label's need not be kept out, nor a NaN be seen.
+ * K: the largest of the first 32 logits (of whole groups of eight; of the first
+ * alone where V < 8) in whole octaves, and HEADROOM. It is only a guess, so the
+ * label's need not be kept out, nor a NaN be seen.
  */
 function guess(x: usize, vocabSize: usize): f64 {
   const stop = x + ((min(vocabSize, 32) & ~7) << 2);

@@ -3,7 +3,7 @@
 // ring or workspace), and hands pointers in.
 //
 //   0 ........ ~1 KB   nothing: a null pointer reads zeros, not our data
-//   constants          exponential's and tables (exp.ts)
+//   constants          of exp.ts and transform.ts
 //   BACKUP     4 KB    one block of logits, while its exponentials replace it
 //   STAGE      2 KB    t and f of a run, in the plain build
 //   GROUP      32 B    eight values on their way to the end of a row
@@ -22,7 +22,7 @@
 // surplus lanes are masked out), so the host keeps SLACK bytes free above them.
 // Nothing is ever written past the end of a row.
 
-/** Rows per call: 48 KB of tables, small beside one row of logits. */
+/** Rows per call: 64 KB of tables. */
 export const ROWS: usize = 1024;
 
 /** Elements per block: 4 KB, an eighth of a 32 KB L1 cache. Sums are built block by block, so the block size is part of every result's bits. */

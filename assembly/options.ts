@@ -1,5 +1,5 @@
 // What the caller asked for, the same for every row of a call. Set by
-// `configure`, read by the row functions; nothing else outlives a call.
+// `configure`, read by the row functions.
 
 /** ε, 0 for none. */
 export let smoothing: f64 = 0;
@@ -13,14 +13,14 @@ export let softcap: f64 = 0;
 export let classWeights: usize = 0;
 /** C = Σ_j c_j, V without class weights. */
 export let classTotal: f64 = 0;
-/** Address of the scratch row: f64[V + 1]. */
+/** Address of the scratch row: f64[V + 2], for -inf behind an odd V, in whole vectors. */
 export let scratch: usize = 0;
 /** Whether entropy and argmax are wanted. */
 export let metrics: bool = false;
 /** Whether a row needs more than the float32 pass can do. */
 export let general: bool = false;
 
-/** Sets everything; the host calls it before each `score` or `differentiate`. */
+/** Sets everything; the host calls it before a call whose options differ from the last. */
 export function configure(
   smoothingValue: f64,
   zLossValue: f64,

@@ -1,6 +1,6 @@
 // From stored logits to the numbers that softmax sees: half types to float32,
 // then logitScale and softcap in float64. Derivation: src/reference/transform.ts.
-import { exp_f64x2, minus_two, one, sign_bit } from "./exp";
+import { exp_f64x2, minus_third, minus_two, near, one, sign_bit } from "./exp";
 
 /** How logits are stored; src/wasm/engine.ts counts the same way. */
 export const F32: i32 = 0;
@@ -113,9 +113,19 @@ export function transform(x: usize, vocabSize: usize, scale: f64, cap: f64, u: u
     let value = scaled;
     if (cap != 0) {
       // [TANH 2] tanh z = (1 - e)/(1 + e), e = e^{-2|z|}, with the sign of z
-      const e = decay(f64x2.div(scaled, caps));
+      const z = f64x2.div(scaled, caps), e = decay(z);
       const size = f64x2.div(f64x2.sub(one(), e), f64x2.add(one(), e));
-      value = f64x2.mul(v128.bitselect(scaled, size, sign_bit()), caps);
+      // where 1 - e has lost its digits, z·(1 - z²/3)
+      const small = f64x2.mul(
+        z,
+        f64x2.add(one(), f64x2.mul(f64x2.mul(z, z), minus_third())),
+      );
+      const tanh = v128.bitselect(
+        small,
+        v128.bitselect(scaled, size, sign_bit()),
+        f64x2.lt(f64x2.abs(z), near()),
+      );
+      value = f64x2.mul(tanh, caps);
     }
     v128.store(u + (k << 3), value);
   }

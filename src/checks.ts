@@ -12,6 +12,7 @@ export type Action =
   | "compute loss"
   | "create workspace"
   | "find spans"
+  | "initialise"
   | "mask labels";
 
 /** A value as an error message shows it: short, and telling strings from numbers. */
@@ -215,16 +216,23 @@ export function readLabels(
   vocabSize: number,
   ignoreIndex: number,
 ): Int32Array {
-  const out = readIds(action, "labels", labels);
+  const narrow = labels instanceof Int32Array;
+  const out = narrow ? labels : new Int32Array(labels.length);
   for (let i = 0; i < out.length; i++) {
-    const label = out[i]!;
-    if ((label < 0 || label >= vocabSize) && label !== ignoreIndex) {
+    const given = labels[i];
+    if (typeof given !== "number" && typeof given !== "bigint") {
+      wrongKind(action, `labels[${i}] must be a whole number`, given);
+    }
+    const label = Number(given);
+    const known = label >= 0 && label < vocabSize || label === ignoreIndex;
+    if (!known || (label | 0) !== label) {
       outOfRange(
         action,
         `labels[${i}] must be ${ignoreIndex} (ignored) or a class in [0, ${vocabSize})`,
-        label,
+        given,
       );
     }
+    if (!narrow) out[i] = label;
   }
   return out;
 }

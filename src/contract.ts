@@ -1,7 +1,8 @@
 /**
  * The words of the library as types: what callers pass and what they get back.
- * Nothing here computes; every other file imports this one and none the other
- * way round. Shapes: N rows of logits, V = vocabSize columns, row-major.
+ * Nothing here computes, and this file imports no other.
+ *
+ * Shapes: N rows of logits, V = vocabSize columns, row-major.
  *
  * @module
  */
@@ -88,7 +89,7 @@ export type Reduction = "token" | "sample" | "sequence" | "sum";
 
 /** Options of the loss functions. All are optional; anything out of range is a RangeError, a wrong kind a TypeError. */
 export interface LossOptions {
-  /** The label that means "not trained" (default -100). */
+  /** The label that means "not trained": any int32 (default -100). */
   ignoreIndex?: number;
   /**
    * `"token"` (default): mean over active tokens, sum / weightSum.
@@ -137,7 +138,7 @@ export interface LossOptions {
 export interface GradOptions extends LossOptions {
   /** `"new"` (default): a dense Float32Array [N, V]. `"in-place"`: the logits are overwritten and returned. */
   into?: "new" | "in-place";
-  /** Multiplies the gradient: a number, or one per row of logits. */
+  /** Multiplies the gradient: a finite number, or one per row of logits; those of rows that are not scored are not read. */
   upstream?: number | ArrayLike<number>;
 }
 

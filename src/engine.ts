@@ -1,5 +1,6 @@
 /**
- * What an engine is: three verbs over checked problems. The float64 reference,
+ * What an engine is: labels, scores and gradients of checked problems, and the
+ * sum and exponential that results are made with. The float64 reference,
  * the two WASM builds and (later) WebGPU are engines; one suite judges them all.
  *
  * A problem has passed every check of `checks.ts`, so an engine trusts it: no

@@ -55,7 +55,7 @@ const BUILDS = fastestBuild() === "relaxed"
   ? ["simd", "relaxed"] as const
   : ["simd"] as const;
 
-/** Values of one row, after 64 zeros for the reference to be guessed from. */
+/** Values of one row, after zeros for the reference to be guessed from. */
 const VALUES = 65536;
 const LEAD = 64;
 const NORMAL = 2 ** -126;

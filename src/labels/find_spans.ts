@@ -12,10 +12,10 @@
  */
 import {
   checkOptions,
-  isListLike,
+  outOfRange,
   readFlag,
+  readIds,
   readWord,
-  wrongKind,
 } from "../checks.ts";
 import type {
   EndOfTurn,
@@ -27,8 +27,8 @@ import type {
 
 interface Role {
   name: string;
-  start: number[];
-  end: number[];
+  start: Int32Array;
+  end: Int32Array;
   includeStart: boolean;
   includeEnd: boolean;
   trained: boolean;
@@ -84,25 +84,23 @@ export function findSpans(
     options.endOfTurn,
     ENDS,
   );
-  if (!isListLike(inputIds)) {
-    wrongKind(ACTION, "inputIds must be an array of whole numbers", inputIds);
-  }
+  const ids = readIds(ACTION, "inputIds", inputIds);
   const spans: TokenSpan[] = [];
   const add = (start: number, end: number) => {
     if (start < end) spans.push([start, end]);
   };
   // the last closing marker found, and how many spans had been found by then
   let last: { end: number; after: number; span: number } | null = null;
-  for (let at = 0; at < inputIds.length;) {
-    const role = roles.find((role) => matches(inputIds, at, role.start));
+  for (let at = 0; at < ids.length;) {
+    const role = roles.find((role) => matches(ids, at, role.start));
     if (role === undefined) {
       at++;
       continue;
     }
     const start = role.includeStart ? at : at + role.start.length;
     let end = at + role.start.length;
-    while (end < inputIds.length && !matches(inputIds, end, role.end)) end++;
-    const closed = end < inputIds.length && role.includeEnd;
+    while (end < ids.length && !matches(ids, end, role.end)) end++;
+    const closed = end < ids.length && role.includeEnd;
     at = closed ? end + role.end.length : end;
     const trainEnd = closed &&
       (endOfTurn === "all" || (endOfTurn === "turn" && role.trained));
@@ -122,14 +120,10 @@ export function findSpans(
   return spans;
 }
 
-function matches(
-  ids: TokenIds,
-  at: number,
-  marker: readonly number[],
-): boolean {
+function matches(ids: Int32Array, at: number, marker: Int32Array): boolean {
   if (at + marker.length > ids.length) return false;
   for (let i = 0; i < marker.length; i++) {
-    if (Number(ids[at + i]) !== marker[i]) return false;
+    if (ids[at + i] !== marker[i]) return false;
   }
   return true;
 }
@@ -187,14 +181,10 @@ function readMarker(
   name: string,
   edge: "start" | "end",
   markers: RoleMarkers,
-): number[] {
-  const marker = Array.from(markers[edge] ?? [], Number);
-  if (marker.length === 0 || !marker.every(Number.isInteger)) {
-    throw new RangeError(
-      `Cannot find spans as roles.${name}.${edge} must hold at least one whole number: current value is [${
-        marker.join(", ")
-      }]`,
-    );
+): Int32Array {
+  const marker = readIds(ACTION, `roles.${name}.${edge}`, markers[edge]);
+  if (marker.length === 0) {
+    outOfRange(ACTION, `roles.${name}.${edge} must hold an id`, marker);
   }
   return marker;
 }

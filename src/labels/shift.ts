@@ -15,6 +15,7 @@ export function shiftLeft<T extends Int32Array | Float64Array>(
   borders: Int32Array | null,
   last: number,
 ): T {
+  // [SHIFT 1] target_t = label_{t+1}
   const shifted = values.slice() as T;
   shifted.copyWithin(0, 1);
   if (borders === null) {

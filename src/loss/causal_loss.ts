@@ -3,7 +3,13 @@
  *
  * @module
  */
-import { isListLike, outOfRange, readIds, wrongKind } from "../checks.ts";
+import {
+  isListLike,
+  outOfRange,
+  readFlag,
+  readIds,
+  wrongKind,
+} from "../checks.ts";
 import type {
   CausalBatch,
   GradOptions,
@@ -113,14 +119,19 @@ function readBatch(
   if (typeof options !== "object" || options === null) {
     wrongKind("compute loss", "options must be an object", options);
   }
-  if (options.shift !== undefined && options.shift !== true) {
+  if (!readFlag("compute loss", "shift", options.shift ?? true)) {
     outOfRange(
       "compute loss",
       "shift must be true where the loss is causal",
       options.shift,
     );
   }
-  const merged: GradOptions = { ...options, shift: true };
+  const merged: GradOptions = {};
+  // inherited options count, as they do without a batch
+  for (const name in options) {
+    Object.assign(merged, { [name]: options[name as keyof GradOptions] });
+  }
+  merged.shift = true;
   if (isListLike(batch)) return { labels: batch as TokenIds, merged };
   const { labels, cuSeqlens, sequenceLength, tokenWeights } = batch;
   if (!isListLike(labels)) {

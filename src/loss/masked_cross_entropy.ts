@@ -34,7 +34,7 @@ const TARGETS = ["new", "in-place"] as const;
  * Masked cross-entropy over logits [N, V].
  *
  * loss = Σ_i w_i · (logSumExp(u_i) - u_i[y_i]) / denominator, over the rows whose
- * label is not ignoreIndex. Ignored rows are never read. Natural logarithms.
+ * label is not ignoreIndex. Ignored rows never influence anything. Natural logarithms.
  *
  * @param logits [N, V] row-major: Float32Array, Float16Array, Uint16Array with `dtype`, or `{ data, dims }`.
  * @param labels [N] a class in [0, V) or ignoreIndex (-100) for each row.

@@ -154,6 +154,14 @@ function check(parts: LossResult[]): LossResult {
 
 /** Arrays end to end, or null if one is missing. */
 function join(arrays: (Float64Array | undefined)[]): Float64Array | null {
+  const odd = arrays.find((a) =>
+    a !== undefined && !(a instanceof Float64Array)
+  );
+  if (odd !== undefined) {
+    throw new TypeError(
+      "Cannot merge losses as their arrays must be Float64Arrays (JSON does not keep those; structuredClone does): current value is an object",
+    );
+  }
   if (!arrays.every((array) => array !== undefined)) return null;
   const joined = new Float64Array(arrays.reduce((n, a) => n + a.length, 0));
   let at = 0;

@@ -229,10 +229,7 @@ function commonDivisor(
   return weighing.weightSum;
 }
 
-/**
- * ∂loss/∂perToken of every row times its upstream, [N]; 0 for rows that are not
- * scored. Written to `out` and returned: at N = 1 a new array is most of the cost.
- */
+/** ∂loss/∂perToken of every row times its upstream, [N]; 0 for rows that are not scored. */
 export function coefficients(
   problem: LossProblem,
   borders: Int32Array | null,
@@ -241,10 +238,9 @@ export function coefficients(
   weighing: Weighing,
   totalTokens: number,
   upstream: number | ArrayLike<number>,
-  out: Float64Array = new Float64Array(problem.rows),
 ): Float64Array {
   const { rows, targets, ignoreIndex } = problem;
-  out.fill(0, 0, rows);
+  const out = new Float64Array(rows);
   const { perSequence, activeSequences } = weighing;
   const bySequence = reduction === "sequence" && given === undefined &&
     borders !== null && perSequence !== null;

@@ -1,6 +1,5 @@
 /**
  * From stored logits x to the logits u that enter the softmax, in float64.
- * Not a kernel of its own in the twins: they do it while they load.
  *
  * [TANH 1] scaled = logitScale·x, and without a softcap u = scaled; with one,
  * u = softcap·tanh(z), z = scaled / softcap
@@ -17,8 +16,8 @@
  *
  * The slope. With z = logitScale·x / softcap, the chain rule gives
  *   du/dx = softcap·tanh'(z)·logitScale/softcap = logitScale·sech²(z).
- * Both usual forms fail at saturation: 1 - tanh²(z) cancels to 0 from |z| = 19
- * on, and 1/cosh²(z) overflows from |z| = 355 on. Instead, with e = e^{-2|z|}:
+ * Both usual forms fail at saturation: 1 - tanh²(z) cancels to 0 from |z| = 19.1
+ * on, and cosh²(z) overflows from |z| = 356 on. Instead, with e = e^{-2|z|}:
  *   sech(z) = 2 / (e^{|z|} + e^{-|z|}) = 2·e^{-|z|} / (1 + e)
  * [TANH 3] du/dx = logitScale·4e / (1 + e)², e = e^{-2|z|}
  * Nothing is subtracted and nothing overflows: e is in [0, 1], so the relative

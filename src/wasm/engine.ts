@@ -106,7 +106,7 @@ export class WasmEngine implements Engine {
       ? problem.rowStride
       : target.rowStride;
     const rowBytes = stride * size;
-    const ring = this.memory.logitsAt(vocabSize);
+    const ring = this.memory.logitsAt(needsTables(problem) ? vocabSize : 0);
     const outBytes = target === null || dtype === "f32"
       ? 0
       : target.rowStride * (outType === "f32" ? 4 : 2);
@@ -263,6 +263,13 @@ export class WasmEngine implements Engine {
     if (terms < 0) return exactTerms(values, count);
     return exactTerms(memory.terms, terms);
   }
+}
+
+/** Whether a row needs class weights, the scratch row, or to be unpacked. */
+function needsTables(problem: LossProblem): boolean {
+  return problem.dtype !== "f32" || problem.classWeights !== null ||
+    problem.metrics || problem.softcap !== 0 || problem.logitScale !== 1 ||
+    problem.labelSmoothing !== 0;
 }
 
 function newScores(rows: number): RowScores {

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { checkOptions } from "../checks.ts";
 import type { InitOptions } from "../contract.ts";
 import { KERNELS_RELAXED } from "./kernels_relaxed_wasm.ts";
 import { KERNELS_SIMD } from "./kernels_simd_wasm.ts";
@@ -17,6 +18,7 @@ export interface Kernels {
   heap_base(): number;
   exp_f64(x: number): number;
   fuses(): number;
+  relaxed(): number;
   mask(
     ids: number,
     count: number,
@@ -92,6 +94,8 @@ const RELAXED_PROBE = new Uint8Array([
   0xfd, 0x85, 0x02, 0x0b, // relaxed_madd, end
 ]);
 
+const BUILDS: ReadonlySet<string> = new Set(["simd", "relaxed"]);
+
 const given: { simd?: WebAssembly.Module; relaxed?: WebAssembly.Module } = {};
 const compiled: { simd?: WebAssembly.Module; relaxed?: WebAssembly.Module } =
   {};
@@ -105,6 +109,7 @@ export function moduleGeneration(): number {
 
 /** Replaces the inlined builds by modules compiled elsewhere. */
 export function useModules(modules: InitOptions): void {
+  checkOptions("initialise", "modules", modules, BUILDS);
   for (const build of ["simd", "relaxed"] as const) {
     const module = modules[build];
     if (module === undefined) continue;
@@ -113,11 +118,11 @@ export function useModules(modules: InitOptions): void {
         `Cannot initialise as ${build} must be a WebAssembly.Module: current value is ${typeof module}`,
       );
     }
-    const exports = WebAssembly.Module.exports(module).map((e) => e.name);
-    if (!exports.includes("differentiate") || !exports.includes("mask")) {
+    if (!isBuild(module, build)) {
       throw new TypeError(
         `Cannot initialise as ${build} must be the module kernels_${build}.wasm: current exports are ${
-          exports.join(", ") || "none"
+          WebAssembly.Module.exports(module).map((e) => e.name).join(", ") ||
+          "none"
         }`,
       );
     }
@@ -127,6 +132,16 @@ export function useModules(modules: InitOptions): void {
   }
   fastest = undefined;
   generation++;
+}
+
+/** Whether a module is ours, and this build of it. */
+function isBuild(module: WebAssembly.Module, build: Build): boolean {
+  const exports = WebAssembly.Module.exports(module);
+  if (!exports.some(({ name }) => name === "relaxed")) return false;
+  if (WebAssembly.Module.imports(module).length > 0) return false;
+  const kernels = new WebAssembly.Instance(module).exports;
+  return (kernels as unknown as Kernels).relaxed() ===
+    (build === "relaxed" ? 1 : 0);
 }
 
 function decode(base64: string): Uint8Array<ArrayBuffer> {

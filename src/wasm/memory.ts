@@ -71,14 +71,14 @@ export class KernelMemory {
     const pages = Math.ceil(bytes / PAGE);
     if (pages > MAX_PAGES) {
       throw new RangeError(
-        `Cannot reserve WASM memory as it must stay below 4 GiB (use fewer rows at a time): current value is ${bytes} bytes`,
+        `Cannot reserve WASM memory as it must stay below 4 GiB (use fewer rows at a time, or shorter ones): current value is ${bytes} bytes`,
       );
     }
     try {
       this.kernels.memory.grow(pages - this.#bytes / PAGE);
     } catch (cause) {
       throw new RangeError(
-        `Cannot reserve ${bytes} bytes of WASM memory, the machine has no more: use fewer rows at a time`,
+        `Cannot reserve ${bytes} bytes of WASM memory, the machine has no more: use fewer rows at a time, or shorter ones`,
         { cause },
       );
     }

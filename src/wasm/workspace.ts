@@ -5,7 +5,13 @@
  *
  * @module
  */
-import { checkOptions, readFlag, readNumber, readWord } from "../checks.ts";
+import {
+  checkOptions,
+  readFlag,
+  readNumber,
+  readWord,
+  wrongKind,
+} from "../checks.ts";
 import type {
   LogitsType,
   LossWorkspace,
@@ -26,21 +32,32 @@ interface Owner {
 const shared: { simd?: WasmEngine; relaxed?: WasmEngine } = {};
 const owners: WeakMap<ArrayBufferLike, Owner> = new WeakMap();
 let generation = 0;
+/** Whether there ever was a workspace; until then no array need be looked up. */
+let created = false;
 
 /** The shared engine: of the plain build if the bits must be the same everywhere, else of the fastest. */
 export function sharedEngine(deterministic: boolean): WasmEngine {
+  return sharedEngineOf(deterministic ? "simd" : fastestBuild());
+}
+
+function sharedEngineOf(build: Build): WasmEngine {
   if (generation !== moduleGeneration()) {
     delete shared.simd;
     delete shared.relaxed;
     generation = moduleGeneration();
   }
-  const build = deterministic ? "simd" : fastestBuild();
   return shared[build] ??= new WasmEngine(build);
+}
+
+/** Whether an array lies in a workspace. */
+export function inWorkspace(array: { buffer: ArrayBufferLike }): boolean {
+  return created && owners.has(array.buffer);
 }
 
 /**
  * The engine for a problem: the workspace that holds its logits, if it can run
- * on them where they are, else a shared one, which copies.
+ * on them where they are; else a shared one, which copies, of the same build, so
+ * that a workspace's results have the same bits whichever way they go.
  */
 export function engineFor(
   problem: LossProblem,
@@ -48,14 +65,11 @@ export function engineFor(
   keepsLogits: boolean,
 ): WasmEngine {
   const owner = owners.get(problem.logits.buffer);
-  if (
-    owner !== undefined && keepsLogits &&
-    problem.vocabSize <= owner.vocabSize &&
-    (!deterministic || owner.build === "simd")
-  ) {
-    return owner.engine;
-  }
-  return sharedEngine(deterministic);
+  if (owner === undefined) return sharedEngine(deterministic);
+  if (deterministic && owner.build !== "simd") return sharedEngine(true);
+  return keepsLogits && problem.vocabSize <= owner.vocabSize
+    ? owner.engine
+    : sharedEngineOf(owner.build);
 }
 
 /** The engine in whose memory an array lies, if it is a workspace's; for the benches. */
@@ -113,8 +127,10 @@ export function createLossWorkspace(options: WorkspaceOptions): LossWorkspace {
   checkOptions(ACTION, "options", options, OPTIONS);
   const wish = "a whole number of at least 1";
   const { rows, vocabSize } = options;
-  readNumber(ACTION, "rows", rows ?? NaN, 1, wish, whole);
-  readNumber(ACTION, "vocabSize", vocabSize ?? NaN, 1, wish, whole);
+  for (const [name, value] of Object.entries({ rows, vocabSize })) {
+    if (value === undefined) wrongKind(ACTION, `${name} must be given`, value);
+    readNumber(ACTION, name, value, 1, wish, whole);
+  }
   const dtype = readWord<LogitsType>(ACTION, "dtype", options.dtype, DTYPES);
   const deterministic = readFlag(
     ACTION,
@@ -132,6 +148,7 @@ export function createLossWorkspace(options: WorkspaceOptions): LossWorkspace {
     ? new Float32Array(buffer, start, length)
     : new Uint16Array(buffer, start, length);
   owners.set(buffer, { engine, build, vocabSize });
+  created = true;
   return new Workspace(logits, rows, vocabSize, dtype);
 }
 

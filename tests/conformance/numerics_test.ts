@@ -1,6 +1,6 @@
 /**
  * The WASM engines against the float64 reference, on sizes below, at, between
- * and above the lane width (4), the group (8), the guess (64) and the block
+ * and above the lane width (4), the group (8), the guess (32) and the block
  * (1024), with logits chosen for a reason, in every storage type and down every
  * way a row can go.
  *
@@ -71,7 +71,7 @@ function with_(row: Float32Array, at: number, value: number): Float32Array {
 
 /** Labels at the ends, at block edges, in the tail, and somewhere. */
 function labelsFor(V: number, seed: number): number[] {
-  const places = [0, V - 1, 1023, 1024, V - (V % 8), V >> 1];
+  const places = [0, 31, 32, V - 1, 1023, 1024, V - (V % 8), V >> 1];
   const some = Math.floor(seeded(seed)() * V);
   return [...new Set([...places, some])].filter((y) => y < V);
 }
@@ -122,23 +122,12 @@ function problem(V: number, names: string[]) {
 
 /**
  * DESIGN's measure of one row. What float32 cannot hold is no error: differences
- * up to 1e-36, a millionth of the smallest mass that DESIGN asks for. Under
- * z-loss the label's column is a difference, 2z·logSumExp·p_y less the others'
- * mass, and is measured by that mass where the two cancel.
+ * up to 1e-36, a millionth of the smallest mass that DESIGN asks for.
  */
-function rowError(
-  actual: Float32Array,
-  expected: Float64Array,
-  difference: number | null,
-): number {
+function rowError(actual: Float32Array, expected: Float64Array): number {
   const wanted = expected.map((e, k) =>
     Math.abs(actual[k]! - e) <= 1e-36 ? actual[k]! : e
   );
-  if (difference !== null) {
-    const others = expected.reduce((sum, e) => sum + Math.abs(e), 0);
-    const e = expected[difference]!, a = actual[difference]!;
-    if (Math.abs(a - e) <= GRAD_BOUND * others) wanted[difference] = a;
-  }
   return gradError(actual, wanted, wanted.length);
 }
 
@@ -169,12 +158,14 @@ function check(V: number, dtype: LogitsType, way: string, names: string[]) {
       const error = rowError(
         (result.gradLogits as Float32Array).subarray(i * V, (i + 1) * V),
         exact.subarray(i * V, (i + 1) * V),
-        way === "zLoss" ? labels[i]! : null,
       );
       assert(error <= GRAD_BOUND, `${what}: gradient is off by ${error}`);
     });
     const { metrics } = result;
-    if (metrics === undefined || result.nonFiniteRows > 0) continue;
+    // float16 ends at 65504: some of these inputs are infinite there
+    const finite = result.nonFiniteRows === 0;
+    assert(finite || dtype === "f16", "these inputs are finite");
+    if (metrics === undefined || !finite) continue;
     const what = `${engine.name} V = ${V}, ${dtype}, ${way}`;
     // a saturated softcap makes ties out of roundings
     if (options.softcap === undefined) {

@@ -7,7 +7,11 @@
  */
 import { readFacts, resolve, type Tree } from "./tree.ts";
 
-/** The rooms of each floor, from the top. A folder's files may import each other. */
+/**
+ * The rooms of each floor, from the top. A folder's files may import each other.
+ * Beside the design's drawing: src/loss, the public functions over the engines;
+ * engine.ts, what an engine is; half.ts, the codecs of the half types.
+ */
 const FLOORS: readonly (readonly string[])[] = [
   ["src/cli/"],
   [

@@ -133,8 +133,8 @@ Deno.test("brokenTags() wants one home and a line of code for each tag", () => {
     "src/reference/exp.ts":
       "/**\n * e^x, by [EXP 2].\n *\n * [EXP 1] n = …\n * [EXP 2] p = …\n */\n// [EXP 1] again\n",
     "assembly/exp.ts": "// [EXP 1] n\n",
-    "src/loss/loss.ts": "/** [EXP 2] p */\n",
-    "src/half.ts": "/** [HALF 1] has its home here. */\n",
+    "src/loss/loss.ts": "const p = 1; // [EXP 2]\n",
+    "src/half.ts": "// [HALF 1] b = …\n\n// [HALF 1]\n",
   };
   assertEquals(brokenTags(tree(good)), []);
 

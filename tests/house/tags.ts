@@ -10,8 +10,11 @@ import type { Tree } from "./tree.ts";
 const TAG = /\[([A-Z]{2,} \d+)\]/g;
 const DEFINITION = /^\s*(?:\/\/|\/?\*+)\s*\[([A-Z]{2,} \d+)\]/;
 
-/** Where every tag must have its home in `src/reference/`. */
-const BOUND = /^(assembly|src\/(reference|loss|wasm|webgpu))\//;
+/** Where formulas are derived. */
+const HOME = /^src\/(reference\/|labels\/|half\.ts$)/;
+
+/** Where every tag must have a home. */
+const BOUND = /^(assembly|src)\//;
 
 /** Tags without a home, with more than one, or that no line of code refers to. */
 export function brokenTags(tree: Tree): string[] {
@@ -19,14 +22,17 @@ export function brokenTags(tree: Tree): string[] {
   const uses = new Map<string, Set<string>>();
   const counts = new Map<string, number>();
   for (const [path, text] of tree) {
-    if (path.startsWith("src/reference/")) {
-      for (const line of head(text).split("\n")) {
+    const opening = head(text);
+    if (HOME.test(path)) {
+      for (const line of opening.split("\n")) {
         const tag = DEFINITION.exec(line)?.[1];
         if (tag !== undefined) homes.set(tag, [...homes.get(tag) ?? [], path]);
       }
     }
     for (const [, tag = ""] of text.matchAll(TAG)) {
       uses.set(tag, (uses.get(tag) ?? new Set()).add(path));
+    }
+    for (const [, tag = ""] of text.slice(opening.length).matchAll(TAG)) {
       counts.set(tag, (counts.get(tag) ?? 0) + 1);
     }
   }
@@ -42,8 +48,7 @@ export function brokenTags(tree: Tree): string[] {
     if (paths.length > 1) {
       offenders.push(`[${tag}] is derived more than once: ${paths.join(", ")}`);
     }
-    // the home's own line is one; the line that computes it is another
-    if ((counts.get(tag) ?? 0) < 2) {
+    if (!counts.has(tag)) {
       offenders.push(`[${tag}] of ${paths[0]} is referred to by no code`);
     }
   }

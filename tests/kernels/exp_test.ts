@@ -35,7 +35,7 @@ function compare(bare: Bare, values: number[], lead: number): Worst {
   const worst = { near: 0, anywhere: 0 };
   const part = 960;
   for (let from = 0; from < values.length; from += part) {
-    // 64 leading logits are what the guess of the reference looks at
+    // the leading 32 logits are what the guess of the reference looks at
     const row = Float32Array.from([
       ...new Array(64).fill(lead),
       ...values.slice(from, from + part),

@@ -166,7 +166,7 @@ onBuilds(
 onBuilds(
   "differentiate() keeps its digits where the reference lies far below the others",
   (bare) => {
-    // the first 64 logits set the reference; the others stand 21 above it, and the
+    // the first 32 logits set the reference; the others stand 21 above it, and the
     // label 69 above their sum: e^(own - reference) is 2e42, no float32
     const V = 2000, label = 70;
     const logits = new Float32Array(V).fill(21).fill(0, 0, 64);

@@ -191,9 +191,16 @@ Deno.test("findSpans() says what is wrong with its options", () => {
   refuse({ roles: null, train }, TypeError, "roles");
   refuse({ train }, TypeError, "roles");
   for (const edge of ["start", "end"]) {
-    for (const marker of [[], undefined, [1.5], ["x"], [NaN]]) {
-      const broken = { assistant: { ...roles.assistant, [edge]: marker } };
-      refuse({ roles: broken, train }, RangeError, `roles.assistant.${edge}`);
+    const broken = (marker: unknown) => ({
+      roles: { assistant: { ...roles.assistant, [edge]: marker } },
+      train,
+    });
+    const name = `roles.assistant.${edge}`;
+    for (const marker of [[], [1.5], [NaN], [2 ** 40]]) {
+      refuse(broken(marker), RangeError, name);
+    }
+    for (const marker of [undefined, ["x"], [null]]) {
+      refuse(broken(marker), TypeError, name);
     }
   }
   const twins = {
@@ -209,6 +216,8 @@ Deno.test("findSpans() refuses what is of the wrong kind, and misspelt keys", ()
   const run = (ids: unknown, options: unknown) => () =>
     findSpans(ids as number[], options as Parameters<typeof findSpans>[1]);
   assertThrows(run(null, { roles, train }), TypeError, "inputIds must be");
+  assertThrows(run([2 ** 40], { roles, train }), RangeError, "inputIds[0]");
+  assertThrows(run([1.5], { roles, train }), RangeError, "inputIds[0]");
   assertThrows(run([1], null), TypeError, "options must be an object");
   assertThrows(
     run([1], { roles: { assistant: null }, train }),

@@ -241,8 +241,7 @@ for (const engine of fastEngines) {
               : e
           );
           const error = gradError(result.gradLogits, wanted, V);
-          const bound = options.zLoss === undefined ? 2e-6 : 1e-3;
-          assert(error <= bound, `gradient is off by ${error}`);
+          assert(error <= 2e-6, `gradient is off by ${error}`);
         },
       ),
       { ...RUNS, numRuns: 400 },
