@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { cpus } from "node:os";
 
 /** One thing to time. `before` runs outside the clock, e.g. to refill what is overwritten. */
 export interface Timed {
@@ -47,17 +48,9 @@ export function interleave(
 
 /** The machine, in one line. */
 export function machine(): string {
-  const cores = navigator.hardwareConcurrency;
-  let cpu = "an unnamed processor";
-  try {
-    const text = Deno.readTextFileSync("/proc/cpuinfo");
-    cpu = /model name\s*:\s*(.+)/.exec(text)?.[1]?.trim() ?? cpu;
-    const family = /cpu family\s*:\s*(\d+)/.exec(text)?.[1];
-    const model = /model\s*:\s*(\d+)/.exec(text)?.[1];
-    if (family !== undefined) cpu += ` (family ${family}, model ${model})`;
-  } catch {
-    // no such file here, or not allowed to read it
-  }
   const { deno, v8 } = Deno.version;
-  return `${cpu}, ${cores} logical cores, ${Deno.build.target}, Deno ${deno}, V8 ${v8}`;
+  const [first, ...others] = cpus();
+  return `${first?.model.trim() ?? "an unnamed processor"}, ${
+    others.length + 1
+  } logical cores, ${Deno.build.target}, Deno ${deno}, V8 ${v8}`;
 }
