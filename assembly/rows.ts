@@ -1,6 +1,6 @@
-// The two loops over rows: scores alone, and scores with gradients. From ignored
-// rows only the gather reads; every other row ends in the five output tables of
-// memory.ts, whatever way it took.
+// The two loops over rows: scores alone, and scores with gradients. Ignored rows
+// are only gathered from, then skipped; every other row ends in the five output
+// tables of memory.ts, whatever way it took.
 import { entropy, general_sum, logit, smoothed_loss, verdict } from "./general";
 import { gather } from "./gather";
 import { write_gradient } from "./gradient";

@@ -64,6 +64,6 @@ Deno.test("house: every kernel has its twin in every room", () => {
 Deno.test("house: every formula tag has one home and is used", () => {
   assertNone(
     brokenTags(tree),
-    "A formula is derived once, at the head of a reference file",
+    "A formula is derived once, at the head of a file, and its code carries the tag",
   );
 });

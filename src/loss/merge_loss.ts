@@ -6,9 +6,8 @@
  */
 import type { LossResult, PerSequence } from "../contract.ts";
 import { exactTerms, roundedSum } from "../reference/exact_sum.ts";
-import { denominatorOf, reduceLoss } from "../reference/normalize.ts";
 import { sharedEngine } from "../wasm/workspace.ts";
-import { metricsOf } from "./result.ts";
+import { metricsOf, reduced } from "./result.ts";
 
 /**
  * Merges the results of disjoint parts of one batch.
@@ -69,34 +68,21 @@ export function mergeLoss(partials: Iterable<LossResult>): LossResult {
       ? 0
       : perSequence.activeTokens.filter((n) => n > 0).length,
   };
-  const sum = roundedSum(sumTerms);
   const { weightSum, activeTokens } = weighing;
   if (weightSum < 0 && given === undefined && reduction !== "sum") {
     throw new RangeError(
       `Cannot merge losses as the weights of the active tokens must not sum to less than 0 under reduction "${reduction}": current value is ${weightSum}`,
     );
   }
-  const merged: LossResult = {
-    loss: reduceLoss(
-      reduction,
-      given,
-      weighing,
-      totalTokens,
-      sum,
-      perSequence === null ? null : perSequence.sum,
-    ),
+  const merged = reduced({
     reduction,
-    sum,
+    given,
     sumTerms,
-    weightSum,
-    weightSumTerms,
-    denominator: denominatorOf(reduction, given, weighing, totalTokens),
-    denominatorGiven,
-    activeTokens,
+    weighing,
     totalTokens,
     nonFiniteRows: add((part) => part.nonFiniteRows),
-  };
-  if (perSequence !== null) merged.perSequence = perSequence;
+    perSequence,
+  });
   const perToken = join(parts.map((part) => part.perToken));
   if (perToken !== null) merged.perToken = perToken;
   const logSumExp = join(parts.map((part) => part.logSumExp));

@@ -5,7 +5,12 @@
  * @module
  */
 import { outOfRange } from "../checks.ts";
-import type { LossResult, Metrics, PerSequence } from "../contract.ts";
+import type {
+  LossResult,
+  Metrics,
+  PerSequence,
+  Reduction,
+} from "../contract.ts";
 import { CORRECT, type Engine, NON_FINITE, type RowScores } from "../engine.ts";
 import { exactTerms, roundedSum } from "../reference/exact_sum.ts";
 import {
@@ -55,36 +60,63 @@ export function assemble(
   const { problem, reduction, denominator, totalTokens } = prepared;
   const { rows } = problem;
   const sumTerms = engine.sumTerms(scores.perToken, rows);
-  const sum = roundedSum(sumTerms);
   const perSequence = sequenceSums(prepared, weighing, scores);
   let nonFiniteRows = 0;
   for (let i = 0; i < rows; i++) nonFiniteRows += scores.flags[i]! & NON_FINITE;
+  const result = reduced({
+    reduction,
+    given: denominator,
+    sumTerms,
+    weighing,
+    totalTokens,
+    nonFiniteRows,
+    perSequence,
+  });
+  if (prepared.perToken) result.perToken = scores.perToken.slice(0, rows);
+  if (prepared.logSumExp) result.logSumExp = scores.logSumExp.slice(0, rows);
+  if (problem.metrics) {
+    result.metrics = measure(engine, rows, weighing.activeTokens, scores);
+  }
+  return result;
+}
+
+/** What a result is made of, from one call or from many. */
+export interface Sums {
+  reduction: Reduction;
+  /** The denominator that the caller gave. */
+  given: number | undefined;
+  sumTerms: number[];
+  weighing: Weighing;
+  totalTokens: number;
+  nonFiniteRows: number;
+  perSequence: PerSequence | null;
+}
+
+/** The one place that divides. */
+export function reduced(sums: Sums): LossResult {
+  const { reduction, given, sumTerms, weighing, totalTokens } = sums;
+  const sum = roundedSum(sumTerms);
   const result: LossResult = {
     loss: reduceLoss(
       reduction,
-      denominator,
+      given,
       weighing,
       totalTokens,
       sum,
-      perSequence === null ? null : perSequence.sum,
+      sums.perSequence === null ? null : sums.perSequence.sum,
     ),
     reduction,
     sum,
     sumTerms,
     weightSum: weighing.weightSum,
     weightSumTerms: weighing.weightSumTerms,
-    denominator: denominatorOf(reduction, denominator, weighing, totalTokens),
-    denominatorGiven: denominator !== undefined,
+    denominator: denominatorOf(reduction, given, weighing, totalTokens),
+    denominatorGiven: given !== undefined,
     activeTokens: weighing.activeTokens,
     totalTokens,
-    nonFiniteRows,
+    nonFiniteRows: sums.nonFiniteRows,
   };
-  if (perSequence !== null) result.perSequence = perSequence;
-  if (prepared.perToken) result.perToken = scores.perToken.slice(0, rows);
-  if (prepared.logSumExp) result.logSumExp = scores.logSumExp.slice(0, rows);
-  if (problem.metrics) {
-    result.metrics = measure(engine, rows, weighing.activeTokens, scores);
-  }
+  if (sums.perSequence !== null) result.perSequence = sums.perSequence;
   return result;
 }
 

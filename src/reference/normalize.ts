@@ -30,8 +30,8 @@
  *   and for rows that are not scored, whose upstream is not read
  *
  * Sums are exact and rounded once ([SUM 4]): they do not depend on the order.
- * Without weights they are counts, and no sum is taken. This file runs on every
- * call of the product, so it allocates little.
+ * Without weights they are counts, and no sum is taken. This file runs on nearly
+ * every public call, so it allocates little.
  *
  * @module
  */

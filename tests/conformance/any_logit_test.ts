@@ -64,7 +64,7 @@ const SWEEPS: Record<string, Sweep[]> = {
     place: place!,
     base: base!,
   })),
-  // 64 logits are looked at first: these come as a surprise
+  // 32 logits are looked at first: these come as a surprise
   "any float32 behind the guess": [
     { values: every.filter((_, i) => i % 8 === 3), V: 72, place: 66, base: 0 },
   ],

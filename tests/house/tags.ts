@@ -1,7 +1,7 @@
 /**
  * The law of formula tags: a formula such as [LSE 2] is derived once, in the
- * opening comment of one reference file, on a line that begins with its tag.
- * The lines that compute it carry the tag.
+ * opening comment of one file of src/reference, src/labels or half.ts, on a line
+ * that begins with its tag. The lines that compute it carry the tag.
  *
  * @module
  */

@@ -4,33 +4,15 @@ import { normalLogits } from "../engines.ts";
 import { type Bare, bitsOf, floatOf, onBuilds } from "./bare.ts";
 
 /** Below, at and above the lane (4), the group (8), the guess (32) and the block (1024). */
-const SIZES = [
-  1,
-  2,
-  3,
-  4,
-  5,
-  7,
-  8,
-  9,
-  12,
-  15,
-  16,
-  17,
-  31,
-  32,
-  33,
-  63,
-  64,
-  65,
-  72,
-]
+const SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17]
+  .concat([31, 32, 33, 63, 64, 65, 72])
   .concat([1000, 1023, 1024, 1025, 1031, 1032, 2047, 2048, 2049, 3077]);
 
 /** Labels worth trying in a row of V: the borders of everything, and none at all. */
 function labelsOf(vocabSize: number): number[] {
   const last = vocabSize - 1;
-  return [...new Set([0, 1, 3, 4, 7, 8, 63, 64, 1023, 1024, last - 1, last])]
+  const borders = [0, 1, 3, 4, 7, 8, 31, 32, 63, 64, 1023, 1024];
+  return [...new Set([...borders, last - 1, last])]
     .filter((k) => k >= 0 && k < vocabSize).concat(-1);
 }
 
