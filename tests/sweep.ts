@@ -215,7 +215,7 @@ function merge(into: Report, from: Report): void {
 
 /** Hands the parts to the workers, one after the other. */
 async function sweep(stride: number, workers: number): Promise<Report> {
-  const todo = parts(stride), all = todo.length, total: Report = {};
+  const waiting = parts(stride), all = waiting.length, total: Report = {};
   let done = 0;
   const started = performance.now();
   await Promise.all(
@@ -225,7 +225,7 @@ async function sweep(stride: number, workers: number): Promise<Report> {
         new Promise<void>((resolve, reject) => {
           const worker = new Worker(import.meta.url, { type: "module" });
           const give = () => {
-            const part = todo.shift();
+            const part = waiting.shift();
             if (part !== undefined) return worker.postMessage(part);
             worker.terminate();
             resolve();
