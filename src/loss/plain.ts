@@ -26,24 +26,27 @@ export function plainLoss(
   options: LossOptions | undefined,
 ): LossResult | null {
   if (options !== undefined || !(logits instanceof Float32Array)) return null;
-  // an Int32Array runs no code of the caller's when it is read
-  if (!(labels instanceof Int32Array) || inWorkspace(logits)) return null;
+  if (!(labels instanceof Int32Array || Array.isArray(labels))) return null;
   const rows = labels.length, vocabSize = logits.length / rows;
   // whole, positive, and not the NaN or Infinity of no labels
   if (logits.length > SMALL || (vocabSize | 0) !== vocabSize || vocabSize < 1) {
     return null;
   }
+  if (inWorkspace(logits)) return null;
+  // each label is read once: reading an array may run code of the caller's
+  const narrow = labels instanceof Int32Array;
+  const ids = narrow ? labels : new Int32Array(rows);
   let active = 0;
   for (let i = 0; i < rows; i++) {
     const label = labels[i]!;
+    if ((label | 0) !== label) return null;
+    if (!narrow) ids[i] = label;
     if (label === IGNORE_INDEX) continue;
-    if (!((label | 0) === label && label >= 0 && label < vocabSize)) {
-      return null;
-    }
+    if (label < 0 || label >= vocabSize) return null;
     active++;
   }
   const engine = sharedEngine(false);
-  const scores = engine.scorePlain(logits, labels, vocabSize, IGNORE_INDEX);
+  const scores = engine.scorePlain(logits, ids, vocabSize, IGNORE_INDEX);
   if (scores === null) return null;
   const first = scores.perToken[0]!;
   const sumTerms = rows > 1

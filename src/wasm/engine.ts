@@ -64,7 +64,7 @@ export class WasmEngine implements Engine {
   /** `score` of float32 rows without any option, or null if they are more than one call's; labels are trusted. */
   scorePlain(
     logits: Float32Array,
-    labels: ArrayLike<number>,
+    labels: Int32Array,
     vocabSize: number,
     ignoreIndex: number,
   ): RowScores | null {
