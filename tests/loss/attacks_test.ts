@@ -133,3 +133,24 @@ Deno.test("init() refuses what is not the build it is said to be", async () => {
   assertThrows(() => init({ simd: empty }), TypeError, "kernels_simd.wasm");
   init();
 });
+
+Deno.test("equal logits of any size share the probability, on every path", () => {
+  const ways = [{}, { metrics: true }, { labelSmoothing: 0.1 }, {
+    zLoss: 1e-40,
+  }];
+  for (const size of [1e11, 1e12, 1e17, -1e17, 3e38]) {
+    for (const options of ways) {
+      const x = new Float32Array(4).fill(size);
+      const result = maskedCrossEntropyGrad(x, [1], options);
+      const what = `${size}, ${Object.keys(options)}`;
+      const share = options.labelSmoothing === undefined ? 1 : 0.9;
+      assert(Math.abs(result.loss - Math.log(4)) < 1e-6, `loss of ${what}`);
+      result.gradLogits.forEach((g, k) => {
+        const expected = share * (k === 1 ? -0.75 : 0.25);
+        assert(Math.abs(g - expected) < 1e-6, `${what}: ${g}, not ${expected}`);
+      });
+      const { entropy = Math.log(4) } = result.metrics ?? {};
+      assert(Math.abs(entropy - Math.log(4)) < 1e-6, `entropy of ${what}`);
+    }
+  }
+});
