@@ -19,7 +19,6 @@ import { readTree } from "./house/tree.ts";
 /** The one table of exceptions to "one name, five rooms": path, and reason. */
 const EXCEPTIONS: Exceptions = {
   // none yet: there is no GPU room
-  // none yet: there is no GPU room
   withoutTwin: {},
   noKernel: {
     "src/reference/engine.ts": "puts the kernels together as an Engine",
