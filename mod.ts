@@ -43,6 +43,22 @@ export {
   maskedCrossEntropyGrad,
 } from "./src/loss/masked_cross_entropy.ts";
 export { mergeLoss } from "./src/loss/merge_loss.ts";
+export { collate } from "./src/packing/collate.ts";
+export type {
+  Layout,
+  LayoutFields,
+  PaddedBatch,
+} from "./src/packing/layouts.ts";
+export { packSequences, unpack } from "./src/packing/pack.ts";
+export type {
+  FlatBatch,
+  FlatFields,
+  Pack,
+  PackedBatch,
+} from "./src/packing/packed.ts";
+export { planPacks } from "./src/packing/plan.ts";
+export type * from "./src/packing/types.ts";
+export type { Sample } from "./src/row.ts";
 export { createLossWorkspace } from "./src/wasm/workspace.ts";
 
 /**

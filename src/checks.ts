@@ -5,15 +5,10 @@
  *
  * @module
  */
+import type { Action } from "./actions.ts";
 import type { TokenIds } from "./contract.ts";
 
-/** What the caller was doing, as in "Cannot compute loss as ...". */
-export type Action =
-  | "compute loss"
-  | "create workspace"
-  | "find spans"
-  | "initialise"
-  | "mask labels";
+export type { Action };
 
 /** A value as an error message shows it: short, and telling strings from numbers. */
 export function show(value: unknown): string {

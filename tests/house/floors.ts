@@ -10,7 +10,8 @@ import { readFacts, resolve, type Tree } from "./tree.ts";
 /**
  * The rooms of each floor, from the top. A folder's files may import each other.
  * Beside the design's drawing: src/loss, the public functions over the engines;
- * engine.ts, what an engine is; half.ts, the codecs of the half types.
+ * engine.ts, what an engine is; half.ts, the codecs of the half types; row.ts,
+ * what a row of ids and labels is.
  */
 const FLOORS: readonly (readonly string[])[] = [
   ["src/cli/"],
@@ -26,14 +27,15 @@ const FLOORS: readonly (readonly string[])[] = [
   ["src/wasm/", "src/webgpu/", "src/packing/", "src/formats/"],
   ["src/reference/"],
   ["src/labels/"],
-  ["src/checks.ts", "src/engine.ts", "src/half.ts"],
-  ["src/contract.ts"],
+  ["src/checks.ts", "src/engine.ts", "src/half.ts", "src/row.ts"],
+  ["src/actions.ts", "src/contract.ts"],
 ];
 
 /** Who may import what from outside the repository; everyone else nothing. */
 const OUTSIDE: Readonly<Record<string, RegExp>> = {
   "src/chat/": /^(@huggingface\/|node:)/, // the tokenizer, the template, reading a folder
   "src/cli/": /^node:/, // runs in Deno, Node and Bun
+  "src/formats/": /^hyparquet(-writer)?$/, // loaded when parquet is first read or written
   "src/parallel/": /^node:worker_threads$/, // Node has no Worker
 };
 

@@ -2,16 +2,18 @@
  * What other projects' own tests say of masking: tests/vectors/masking.jsonl,
  * one row of theirs a line.
  *
- * Rows of the collection that are not here wait for packing and collation:
- * TRL-1, 2 (padding), TRL-3, 4, 5, HF-1 (padding-free batches), TRL-6 and UNS-4
- * (positions), TRL-10, 11, 14, 15, NAM-1, NAM-2, PR-1 (packing), TT-4, LF-2
- * (block-causal masks). For chats: TRL-19 (a template's stop token), TT-1
- * (roles by name), LF-3 (prefixes of a conversation), NAM-3 (last turn only).
- * Follow another convention: TT-5 (labels stored shifted; ours are aligned),
- * TRL-18 (a missing marker warns; here no span means that all is ignored, as
- * eleven_test.ts has it), TRL-8 (a trainer's choice between two columns).
+ * Rows of the collection that are not here are for chats: TRL-19 (a template's
+ * stop token), TT-1 (roles by name), LF-3 (prefixes of a conversation), NAM-3
+ * (last turn only); and TRL-18, where a missing marker warns: here no span means
+ * that all is ignored, as eleven_test.ts has it.
  *
- * Of TRL-16 the positions and of UNS-5 the document ids wait for packing.
+ * Rows of padding, packing and positions are run by tests/packing/vectors.ts. Of
+ * those follow another convention than ours, and the check there says which and
+ * asserts ours: TT-5 and NAM-2 (labels shifted before they are packed), NAM-1 and
+ * PR-1 (padding folded into the last document, its positions counting on; PR-1's
+ * first labels trained), LF-2 (padding sees nothing, documents from 1), UNS-5
+ * (padding is a document), UNS-4 (positions are read).
+ *
  * UNS-1's labels column is the ids themselves here: labels are made from ids.
  *
  * @module
@@ -25,6 +27,7 @@ import {
 } from "../../mod.ts";
 import type { EndOfTurn, RoleMarkers, TokenSpan } from "../../src/contract.ts";
 import { shiftLeft } from "../../src/labels/shift.ts";
+import { boundaryOf, coverTail, flatOf, PACKING } from "../packing/vectors.ts";
 
 const I = -100;
 
@@ -53,6 +56,8 @@ function borders(lengths: number[]): Int32Array {
 
 /** How a row of each operation is run. */
 const RUN: Record<string, (row: Row) => void> = {
+  ...PACKING,
+
   "labels-from-mask": ({ ids, mask, out }) =>
     (ids as number[][]).forEach((list, i) =>
       assertEquals([...labelsFromMask(list, mask[i])], out[i])
@@ -78,7 +83,9 @@ const RUN: Record<string, (row: Row) => void> = {
   },
 
   // a response marker: everything behind it, in each document of a flat batch
-  marker: ({ response, ids, out }) => {
+  marker: (row) => {
+    const { response, ids, out } = row;
+    flatOf(row);
     const roles = { answer: { start: response, end: [-1] } };
     const keep: number[] = [];
     let base = 0;
@@ -101,7 +108,9 @@ const RUN: Record<string, (row: Row) => void> = {
     assertEquals(kept(ids, findSpans(ids, { roles, train: ["answer"] })), keep);
   },
 
-  boundary: ({ labels, lens, out, shifted_form_ignores }) => {
+  boundary: (row) => {
+    const { labels, lens, out, shifted_form_ignores } = row;
+    boundaryOf(row);
     const cuts = borders(lens);
     const shifted = shiftLeft(Int32Array.from(labels), cuts, I);
     const ignored = [...shifted].flatMap((y, t) => y === I ? [t] : []);
@@ -111,7 +120,9 @@ const RUN: Record<string, (row: Row) => void> = {
     assertEquals(trained, out);
   },
 
-  "cu-with-tail-pad": ({ cu, total, out }) => {
+  "cu-with-tail-pad": (row) => {
+    const { cu, total, out } = row;
+    coverTail(row);
     const labels = new Array(total).fill(0);
     labels.fill(I, cu.at(-1));
     const options = { vocabSize: 3 };
@@ -130,8 +141,8 @@ const RUN: Record<string, (row: Row) => void> = {
 };
 
 Deno.test("masking.jsonl has what this file runs", () => {
-  assertEquals(rows.length, 12);
-  assertEquals(byId.size, 12);
+  assertEquals(rows.length, 31);
+  assertEquals(byId.size, 31);
 });
 
 for (const row of rows) {

@@ -1,0 +1,30 @@
+/**
+ * What a caller can be doing when something is wrong: the second word of every
+ * error message.
+ *
+ * @module
+ */
+
+/** What the caller was doing, as in "Cannot compute loss as ...". */
+export type Action =
+  | "collate samples"
+  | "compute loss"
+  | "create workspace"
+  | "decode npy"
+  | "decode safetensors"
+  | "encode chat"
+  | "encode npy"
+  | "encode safetensors"
+  | "find spans"
+  | "initialise"
+  | "load tokenizer"
+  | "mask labels"
+  | "pack sequences"
+  | "plan packs"
+  | "read conversations"
+  | "read rows"
+  | "read tokens"
+  | "render chat"
+  | "unpack"
+  | "write columns"
+  | "write parquet";

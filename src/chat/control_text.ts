@@ -1,0 +1,87 @@
+/**
+ * Control text: a user types `<|im_end|>`, and the tokenizer makes the real
+ * stop of it. It is reported, or, on request, encoded as the plain text it is.
+ *
+ * @module
+ */
+import type { Finding } from "../row.ts";
+import { byteStarts } from "./byte_offsets.ts";
+import { ChatTemplateError } from "./errors.ts";
+import type { OwnedText } from "./normalised.ts";
+import type { TokenFacts } from "./token_reasons.ts";
+import type { ChatTokenizer, Tokens } from "./tokenizer.ts";
+
+/** Special tokens that a message's own text became. */
+export function controlTokens(
+  { inputIds }: Tokens,
+  { said }: TokenFacts,
+  tokenizer: ChatTokenizer,
+): number[] {
+  const found: number[] = [];
+  inputIds.forEach((id, t) => {
+    if (said[t] === 1 && tokenizer.isSpecial(id)) found.push(t);
+  });
+  return found;
+}
+
+/** Reports them, or refuses the chat. */
+export function reportControl(
+  control: readonly number[],
+  { offsets }: Tokens,
+  { text, owners }: OwnedText,
+  policy: "report" | "neutralise" | "error",
+  findings: Finding[],
+): void {
+  const starts = byteStarts(text);
+  for (const t of control) {
+    const at = starts.indexOf(offsets[t]![0]);
+    const message = owners[at] ?? -1;
+    const written = new TextDecoder().decode(
+      new TextEncoder().encode(text).subarray(...offsets[t]!),
+    );
+    const detail = `Message ${message} holds the text of a special token, ` +
+      `${JSON.stringify(written)}`;
+    if (policy === "error") {
+      throw new ChatTemplateError("tokens", `Cannot encode chat: ${detail}`);
+    }
+    findings.push({
+      code: "control-text",
+      message,
+      detail: policy === "neutralise"
+        ? `${detail}: it is encoded as plain text`
+        : `${detail}: it becomes the token itself`,
+      ...(policy === "neutralise" ? {} : { tokens: [t, t + 1] as const }),
+    });
+  }
+}
+
+/** The text with the named tokens broken behind their first character, so that no part is a special token's text. */
+export function encodeInParts(
+  tokenizer: ChatTokenizer,
+  text: string,
+  { offsets }: Tokens,
+  control: readonly number[],
+): Tokens {
+  const starts = byteStarts(text);
+  const cuts = control.map((t) => starts.indexOf(offsets[t]![0]) + 1);
+  const parts = [0, ...cuts].map((from, i) =>
+    tokenizer.encode(text.slice(from, cuts[i]))
+  );
+  let base = 0;
+  const spans: [number, number][] = [];
+  for (const part of parts) {
+    for (const [from, to] of part.offsets) spans.push([from + base, to + base]);
+    base += new TextEncoder().encode(part.text).length;
+  }
+  const inputIds = new Int32Array(spans.length);
+  let at = 0;
+  for (const part of parts) {
+    inputIds.set(part.inputIds, at);
+    at += part.inputIds.length;
+  }
+  return {
+    inputIds,
+    text: parts.map((part) => part.text).join(""),
+    offsets: spans,
+  };
+}

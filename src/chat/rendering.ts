@@ -1,0 +1,177 @@
+/**
+ * A chat rendered and understood: its text, and for every character of it whose
+ * it is, what it is, and why it is or is not trained.
+ *
+ * Everything later (tokens, labels, certificate, report) reads off this.
+ *
+ * @module
+ */
+import type { ChatMessage, Finding } from "../row.ts";
+import { calibrate, type Calibration } from "./calibration.ts";
+import { explainCharacters } from "./characters.ts";
+import { checkTexts, checkTurns } from "./content_check.ts";
+import { checkMessages } from "./conversation.ts";
+import { markOwners, type Ownership } from "./marking.ts";
+import {
+  type ChatPolicy,
+  type FullPolicy,
+  isAnswer,
+  isChosen,
+  readPolicy,
+} from "./policy.ts";
+import { replaceTexts } from "./slots.ts";
+import { readTags } from "./tags.ts";
+import { type ChatTemplate, compileTemplate, dateOf } from "./template.ts";
+import { type Chat, findTurns, type Turn } from "./turns.ts";
+
+/** What a chat is rendered with. */
+export interface RenderOptions {
+  /** The model's chat template, in Jinja. */
+  chatTemplate: string;
+  /** The text of the token that begins a sequence (default ""). */
+  bosToken?: string;
+  /** The text of the token that ends one (default ""). */
+  eosToken?: string;
+  /** Function signatures, handed to the template as they are. */
+  tools?: readonly unknown[];
+  /** What the template's clock says, in UTC. Without it, the day of the call; a template that looks at the clock is then a finding. */
+  date?: Date;
+  /** Further variables of the template, such as `enable_thinking`. */
+  templateOptions?: Readonly<Record<string, unknown>>;
+  /** What is trained. */
+  policy?: ChatPolicy;
+}
+
+/** A chat rendered and understood. */
+export interface Rendering {
+  readonly messages: readonly ChatMessage[];
+  readonly policy: FullPolicy;
+  readonly text: string;
+  readonly owned: Ownership;
+  readonly calibration: Calibration;
+  /** The turns that answer, trained or not. */
+  readonly turns: readonly Turn[];
+  /** Whether each message is trained. */
+  readonly trained: readonly boolean[];
+  /** Of each character, a message's index or -1. */
+  readonly owners: Int32Array;
+  /** Of each character, an index into FIELDS. */
+  readonly fields: Uint8Array;
+  /** Of each character, an index into REASONS. */
+  readonly reasons: Uint8Array;
+  readonly findings: Finding[];
+  /** How ownership was proved. */
+  readonly proof: string;
+  /** What the chat is understood with; for rendering parts of it again. */
+  readonly chat: Chat;
+}
+
+/** What is learnt of a template, by its other inputs; shared by its chats. */
+interface Learnt {
+  readonly calibration: Calibration;
+  readonly tails: Map<string, string>;
+}
+
+const learnt = new WeakMap<ChatTemplate, Map<string, Learnt>>();
+
+/** Renders a chat and finds out whose each character is. */
+export function understandChat(
+  messages: readonly ChatMessage[],
+  options: RenderOptions,
+): Rendering {
+  checkMessages(messages);
+  const policy = readPolicy(options.policy);
+  const template = compileTemplate(options.chatTemplate);
+  const date = dateOf(options);
+  const { bosToken = "", eosToken = "", tools, templateOptions } = options;
+  const input = { bosToken, eosToken, tools, date, templateOptions };
+  const render: Chat["render"] = (list, addGenerationPrompt) =>
+    template.render({ ...input, messages: list, addGenerationPrompt });
+
+  const seen = replaceTexts(messages, (text) => text);
+  const text = render(seen, false);
+  const owned = markOwners(
+    messages,
+    text,
+    (marked) => render(marked, false),
+    template.literals,
+  );
+  const { calibration, tails } = learn(template, {
+    ...input,
+    tools: undefined,
+  });
+  const chat: Chat = {
+    messages,
+    text,
+    owned,
+    render,
+    calibration,
+    tails,
+    bosToken,
+    eosToken,
+  };
+  const trained = chooseMessages(messages, policy);
+  const findings: Finding[] = [];
+  if (options.date === undefined && template.readsClock) {
+    findings.push({
+      code: "clock-read",
+      detail: "The template can write today's date: give a date, so that " +
+        "runs agree",
+    });
+  }
+  const tagged = policy.generationTags && template.hasGenerationTags
+    ? template.renderTagged({ ...input, messages: seen })
+    : null;
+  const found = findTurns(chat, isAnswer, (index) => trained[index]!);
+  const turns = tagged === null
+    ? found
+    : readTags(chat, tagged, found, findings);
+  const rendering: Rendering = {
+    messages,
+    policy,
+    text,
+    owned,
+    calibration,
+    turns,
+    trained,
+    findings,
+    chat,
+    proof: `${
+      tagged === null ? "" : "the template's generation tags, and "
+    }marks on ${owned.strength}`,
+    ...explainCharacters(messages, policy, text, owned, turns, trained, chat),
+  };
+  checkTexts(rendering);
+  checkTurns(rendering);
+  return rendering;
+}
+
+function learn(
+  template: ChatTemplate,
+  input: Omit<Parameters<ChatTemplate["render"]>[0], "messages">,
+): Learnt {
+  const key = JSON.stringify(input);
+  const known = learnt.get(template) ?? new Map<string, Learnt>();
+  learnt.set(template, known);
+  let found = known.get(key);
+  if (found === undefined) {
+    found = {
+      tails: new Map(),
+      calibration: calibrate((messages, addGenerationPrompt) =>
+        template.render({ ...input, messages, addGenerationPrompt })
+      ),
+    };
+    known.set(key, found);
+  }
+  return found;
+}
+
+function chooseMessages(
+  messages: readonly ChatMessage[],
+  policy: FullPolicy,
+): boolean[] {
+  const chosen = messages.map((message) => isChosen(message, policy));
+  if (!policy.lastTurnOnly) return chosen;
+  const last = chosen.lastIndexOf(true);
+  return chosen.map((_, index) => index === last);
+}

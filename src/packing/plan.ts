@@ -1,0 +1,235 @@
+/**
+ * Which stretch of which sample goes into which pack. Lengths only: a million
+ * samples are planned without one token of theirs, in 16 bytes a piece.
+ *
+ * @module
+ */
+import {
+  type Action,
+  checkOptions,
+  isListLike,
+  outOfRange,
+  readCount,
+  readWord,
+  wrongKind,
+} from "../checks.ts";
+import { bestFitDecreasing, type Bins, firstFit } from "./bins.ts";
+import type { Overlong, PackPlan, PackStrategy, PlanOptions } from "./types.ts";
+
+const STRATEGIES = ["bfd", "first-fit", "wrapped"] as const;
+const OVERLONG = ["error", "truncate", "split", "drop"] as const;
+const OPTIONS: ReadonlySet<string> = new Set([
+  "maxLength",
+  "strategy",
+  "overlong",
+]);
+const LONGEST = 0x7fffffff; // positions are int32
+
+/** Checked options of a plan. */
+export interface Planning {
+  maxLength: number;
+  strategy: PackStrategy;
+  overlong: Overlong;
+}
+
+/**
+ * Plans packs from lengths alone, as `packSequences` fills them.
+ *
+ * Empty samples go nowhere. Under `"bfd"` packs come in the order they were
+ * opened, the longest document of each first; under `"first-fit"` and
+ * `"wrapped"` in the order of the samples. O(n log n) at most.
+ *
+ * @param lengths How many tokens each sample has.
+ * @param options `maxLength`, and how to fill.
+ * @returns The pieces, pack by pack; no pack is empty or longer than `maxLength`.
+ * @throws {RangeError} A sample is longer than `maxLength` and `overlong` does not say what to do, or a value is out of range.
+ * @throws {TypeError} An argument is of the wrong kind.
+ *
+ * @example Three samples in two packs
+ * ```ts
+ * import { planPacks } from "@sft/loss";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const plan = planPacks([3, 4, 1], { maxLength: 4 });
+ * assertEquals(plan.packCount, 2);
+ * assertEquals([...plan.sample], [1, 0, 2]);
+ * assertEquals([...plan.pack], [0, 1, 1]);
+ * assertEquals(plan.fill, 1);
+ * ```
+ */
+export function planPacks(
+  lengths: ArrayLike<number>,
+  options: PlanOptions,
+): PackPlan {
+  const action = "plan packs";
+  checkOptions(action, "options", options, OPTIONS);
+  if (!isListLike(lengths)) {
+    wrongKind(action, "lengths must be an array of whole numbers", lengths);
+  }
+  const planning = readPlanning(action, options);
+  const checked = new Int32Array(lengths.length);
+  for (let i = 0; i < checked.length; i++) {
+    const length = lengths[i];
+    if (typeof length !== "number") {
+      wrongKind(action, `lengths[${i}] must be a number`, length);
+    }
+    if ((length | 0) !== length || length < 0) {
+      const wish = `lengths[${i}] must be a whole number in [0, 2³¹)`;
+      outOfRange(action, wish, length);
+    }
+    checked[i] = length;
+  }
+  return plan(action, checked, planning);
+}
+
+/** Checks what a plan is made by. */
+export function readPlanning(action: Action, options: PlanOptions): Planning {
+  const maxLength = readCount(action, "maxLength", options.maxLength, 1);
+  if (maxLength === undefined) {
+    wrongKind(action, "maxLength must be a number", maxLength);
+  }
+  if (maxLength > LONGEST) {
+    outOfRange(action, "maxLength must be below 2³¹", maxLength);
+  }
+  const { strategy, overlong } = options;
+  const chosen = readWord<PackStrategy>(
+    action,
+    "strategy",
+    strategy,
+    STRATEGIES,
+  );
+  return {
+    maxLength,
+    strategy: chosen,
+    // wrapped is to cut samples, long or short
+    overlong: overlong === undefined && chosen === "wrapped"
+      ? "split"
+      : readWord<Overlong>(action, "overlong", overlong, OVERLONG),
+  };
+}
+
+/** {@link planPacks} of checked lengths. */
+export function plan(
+  action: Action,
+  lengths: Int32Array,
+  { maxLength, strategy, overlong }: Planning,
+): PackPlan {
+  const truncated: number[] = [], dropped: number[] = [];
+  const kept = lengths.slice();
+  for (let i = 0; i < kept.length; i++) {
+    const length = kept[i]!;
+    if (length <= maxLength || overlong === "split") continue;
+    if (overlong === "error") {
+      outOfRange(
+        action,
+        `samples[${i}] must have at most maxLength, ${maxLength}, tokens; overlong: "truncate", "split" or "drop" would say what to do with it`,
+        length,
+      );
+    }
+    (overlong === "drop" ? dropped : truncated).push(i);
+    kept[i] = overlong === "drop" ? 0 : maxLength;
+  }
+  let tokens = 0;
+  for (const length of kept) tokens += length;
+  const pieces = strategy === "wrapped"
+    ? cut(action, kept, maxLength, tokens)
+    : fit(cut(action, kept, maxLength), maxLength, tokens, strategy);
+  const packCount = pieces.length.length === 0 ? 0 : pieces.pack.at(-1)! + 1;
+  return {
+    packCount,
+    ...pieces,
+    truncated: Int32Array.from(truncated),
+    dropped: Int32Array.from(dropped),
+    tokens,
+    fill: packCount === 0 ? 1 : tokens / (packCount * maxLength),
+  };
+}
+
+type Pieces = Pick<PackPlan, "sample" | "start" | "length" | "pack">;
+
+/**
+ * Cuts each sample into stretches of at most `maxLength`; given the tokens in
+ * all, cuts what they make laid end to end, so that every pack but the last is full.
+ */
+function cut(
+  action: Action,
+  lengths: Int32Array,
+  maxLength: number,
+  wrappedTokens?: number,
+): Pieces {
+  let most = 0; // pieces
+  for (const length of lengths) most += Math.ceil(length / maxLength);
+  if (wrappedTokens !== undefined) {
+    // an end for each sample that has one, and one for each pack
+    most = Math.min(
+      wrappedTokens,
+      lengths.length + Math.ceil(wrappedTokens / maxLength),
+    );
+  }
+  if (most > LONGEST) {
+    outOfRange(action, "maxLength must leave fewer than 2³¹ pieces", maxLength);
+  }
+  const sample = new Int32Array(most), start = new Int32Array(most);
+  const length = new Int32Array(most), pack = new Int32Array(most);
+  let count = 0, packs = 0, room = maxLength;
+  for (let i = 0; i < lengths.length; i++) {
+    for (let at = 0; at < lengths[i]!;) {
+      const taken = Math.min(room, lengths[i]! - at);
+      sample[count] = i;
+      start[count] = at;
+      length[count] = taken;
+      pack[count] = packs;
+      count++;
+      at += taken;
+      if (wrappedTokens === undefined) continue;
+      room -= taken;
+      if (room > 0) continue;
+      room = maxLength;
+      packs++;
+    }
+  }
+  const used = (values: Int32Array) =>
+    count === most ? values : values.slice(0, count);
+  return {
+    sample: used(sample),
+    start: used(start),
+    length: used(length),
+    pack: used(pack),
+  };
+}
+
+/** Puts pieces into packs, and in the order of the packs. */
+function fit(
+  pieces: Pieces,
+  maxLength: number,
+  tokens: number,
+  strategy: "bfd" | "first-fit",
+): Pieces {
+  const search = strategy === "bfd" ? bestFitDecreasing : firstFit;
+  const bins = search(pieces.length, Math.min(maxLength, tokens));
+  const order = binByBin(bins);
+  const moved = (values: Int32Array) => {
+    const out = new Int32Array(order.length);
+    for (let i = 0; i < out.length; i++) out[i] = values[order[i]!]!;
+    return out;
+  };
+  return {
+    sample: moved(pieces.sample),
+    start: moved(pieces.start),
+    length: moved(pieces.length),
+    pack: moved(bins.bin),
+  };
+}
+
+/** The pieces of bin 0 in the order they were placed, then those of bin 1, ...: a counting sort. */
+function binByBin({ order, bin, count }: Bins): Int32Array {
+  const from = new Int32Array(count + 1);
+  for (const b of bin) from[b + 1]!++;
+  for (let b = 0; b < count; b++) from[b + 1]! += from[b]!;
+  const sorted = new Int32Array(bin.length);
+  for (let i = 0; i < sorted.length; i++) {
+    const piece = order === null ? i : order[i]!;
+    sorted[from[bin[piece]!]!++] = piece;
+  }
+  return sorted;
+}

@@ -1,0 +1,199 @@
+/**
+ * The border of packing: samples as callers have them, read once and checked,
+ * into int32 ids, aligned labels and float64 weights. Nothing is laid out here.
+ *
+ * @module
+ */
+import {
+  type Action,
+  isListLike,
+  outOfRange,
+  readIds,
+  readWeights,
+  wrongKind,
+} from "../checks.ts";
+import type { TokenSpan } from "../contract.ts";
+import type { Sample } from "../row.ts";
+import type { KeptSample } from "./types.ts";
+
+/** A checked sample. `ids` may be the caller's own array, so it is read and never written. */
+export interface ReadSample<S extends Sample = Sample> {
+  /** [N] */
+  ids: Int32Array;
+  /** [N] The id where it is trained, else ignoreIndex; may be `ids` itself. */
+  labels: Int32Array;
+  /** [N] As given; null where they were not. */
+  weights: Float64Array | null;
+  /** Copies of the spans; null where they were not given. */
+  spans: TokenSpan[] | null;
+  /** What to give back with the rebuilt tokens. */
+  kept: KeptSample<S>;
+}
+
+/** Reads and checks every sample. */
+export function readSamples<S extends Sample>(
+  action: Action,
+  samples: Iterable<S>,
+  ignoreIndex: number,
+): ReadSample<S>[] {
+  if (
+    typeof samples !== "object" || samples === null ||
+    typeof samples[Symbol.iterator] !== "function"
+  ) {
+    wrongKind(action, "samples must be a list of samples", samples);
+  }
+  const list: ReadSample<S>[] = [];
+  let tokens = 0;
+  for (const sample of samples) {
+    const read = readSample(action, sample, list.length, ignoreIndex);
+    tokens += read.ids.length;
+    if (tokens > 0x7fffffff) {
+      outOfRange(
+        action,
+        "the tokens must be fewer than 2³¹ in all (take the samples in parts)",
+        tokens,
+      );
+    }
+    list.push(read);
+  }
+  return list;
+}
+
+function readSample<S extends Sample>(
+  action: Action,
+  sample: S,
+  index: number,
+  ignoreIndex: number,
+): ReadSample<S> {
+  const name = `samples[${index}]`;
+  if (typeof sample !== "object" || sample === null) {
+    wrongKind(action, `${name} must be an object with inputIds`, sample);
+  }
+  const { inputIds, labels, weights, spans } = sample;
+  const ids = readIds(action, `${name}.inputIds`, inputIds);
+  const readSpans = spans === undefined
+    ? null
+    : checkSpans(action, name, spans, ids.length);
+  const read: Omit<ReadSample<S>, "kept"> = {
+    ids,
+    labels: labels !== undefined
+      ? readAlignedLabels(action, name, labels, ids, ignoreIndex)
+      : readSpans !== null
+      ? labelsOf(ids, readSpans, ignoreIndex)
+      : ids,
+    weights: readWeights(action, `${name}.weights`, weights, ids.length),
+    spans: readSpans,
+  };
+  // the tokens come back from the packs; holding them here would hold them twice
+  const rebuilt = Object.entries({ inputIds, labels, weights, spans })
+    .flatMap(([field, given]) => given === undefined ? [] : [[field, null]]);
+  const fields = { ...sample, ...Object.fromEntries(rebuilt) };
+  return {
+    ...read,
+    kept: {
+      length: ids.length,
+      kinds: {
+        inputIds: kindOf(inputIds),
+        labels: labels === undefined ? null : kindOf(labels),
+        weights: weights === undefined ? null : kindOf(weights),
+      },
+      spans: readSpans,
+      fields,
+    },
+  };
+}
+
+/** Labels that are the id or ignoreIndex at every place; ours are aligned, and only the loss shifts. */
+function readAlignedLabels(
+  action: Action,
+  name: string,
+  given: Sample["labels"] & object,
+  ids: Int32Array,
+  ignoreIndex: number,
+): Int32Array {
+  const labels = readIds(action, `${name}.labels`, given);
+  if (labels.length !== ids.length) {
+    outOfRange(
+      action,
+      `${name}.labels.length must equal its ${ids.length} inputIds`,
+      labels.length,
+    );
+  }
+  const fits = (t: number, id: number | undefined) =>
+    labels[t] === ignoreIndex || labels[t] === id;
+  for (let t = 0; t < ids.length; t++) {
+    if (fits(t, ids[t])) continue;
+    let wish = `${name}.labels[${t}] must be inputIds[${t}], ${
+      ids[t]
+    }, or ${ignoreIndex}`;
+    const shifted = labels.every((_, u) =>
+      u === ids.length - 1 || fits(u, ids[u + 1]) // the last may be anything
+    );
+    if (shifted && ids.length > 1) {
+      wish +=
+        "; these labels are shifted, each the next id: give them aligned, as only the loss shifts";
+    }
+    outOfRange(action, wish, labels[t]);
+  }
+  return labels;
+}
+
+/** Copies of the spans, each `0 <= start <= end <= length`, with whatever else they carry. */
+function checkSpans(
+  action: Action,
+  name: string,
+  spans: readonly TokenSpan[],
+  length: number,
+): TokenSpan[] {
+  if (!isListLike(spans)) {
+    wrongKind(action, `${name}.spans must be a list of [start, end)`, spans);
+  }
+  return Array.from(spans as ArrayLike<TokenSpan>, (span, i) => {
+    const title = `${name}.spans[${i}]`;
+    if (!isListLike(span) || span.length !== 2) {
+      wrongKind(action, `${title} must be a pair [start, end)`, span);
+    }
+    const [start, end] = span;
+    if (typeof start !== "number" || typeof end !== "number") {
+      wrongKind(action, `${title} must be two whole numbers`, span);
+    }
+    const whole = Number.isInteger(start) && Number.isInteger(end);
+    if (!whole || start < 0 || end < start || end > length) {
+      outOfRange(
+        action,
+        `${title} must be whole numbers with 0 <= start <= end <= ${length}, the length of its sample`,
+        span,
+      );
+    }
+    return withFieldsOf(span, start, end);
+  });
+}
+
+/** A span of other positions that carries what this one carries. */
+export function withFieldsOf(
+  span: TokenSpan,
+  start: number,
+  end: number,
+): TokenSpan {
+  const { 0: _start, 1: _end, ...fields } = span;
+  return Object.assign([start, end] as [number, number], fields);
+}
+
+function labelsOf(
+  ids: Int32Array,
+  spans: readonly TokenSpan[],
+  ignoreIndex: number,
+): Int32Array {
+  const labels = new Int32Array(ids.length).fill(ignoreIndex);
+  for (const [start, end] of spans) {
+    labels.set(ids.subarray(start, end), start);
+  }
+  return labels;
+}
+
+/** The name of an array's kind; what is no array of the language's own comes back as an Array. */
+function kindOf(list: ArrayLike<unknown>): string {
+  return ArrayBuffer.isView(list)
+    ? (list as unknown as { [Symbol.toStringTag]: string })[Symbol.toStringTag]
+    : "Array";
+}
