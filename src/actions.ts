@@ -25,6 +25,9 @@ export type Action =
   | "read rows"
   | "read tokens"
   | "render chat"
+  | "show row"
+  | "summarise rows"
   | "unpack"
   | "write columns"
-  | "write parquet";
+  | "write parquet"
+  | "write report";

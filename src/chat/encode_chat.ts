@@ -20,6 +20,7 @@ import {
 import { byteStarts } from "./byte_offsets.ts";
 import { certify } from "./certificate.ts";
 import { controlTokens, encodeInParts, reportControl } from "./control_text.ts";
+import { whyDropped } from "./history.ts";
 import { followNormaliser, type OwnedText } from "./normalised.ts";
 import {
   type Rendering,
@@ -83,6 +84,13 @@ export function encodeChat(
   options: EncodeOptions,
 ): EncodedChat {
   const rendering = understandChat(messages, understandOptions(options));
+  const dropped = whyDropped(rendering);
+  if (dropped !== null) {
+    rendering.findings.push({
+      code: "history-rewritten",
+      detail: `${dropped}: encodeChatRows with one row per answer keeps it`,
+    });
+  }
   return encodeRendering(rendering, options.tokenizer);
 }
 

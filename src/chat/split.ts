@@ -8,16 +8,15 @@
  */
 import { readWord } from "../checks.ts";
 import type { ChatMessage, EncodedChat, Finding } from "../row.ts";
-import { commonPrefix } from "./calibration.ts";
 import {
   encodeChat,
   type EncodeOptions,
   encodeRendering,
   understandOptions,
 } from "./encode_chat.ts";
+import { whyRewritten } from "./history.ts";
 import { isAnswer } from "./policy.ts";
-import { type Rendering, understandChat } from "./rendering.ts";
-import { tryRender } from "./turn_ends.ts";
+import { understandChat } from "./rendering.ts";
 
 /** What a chat is encoded with where it may become several rows. */
 export interface SplitOptions extends EncodeOptions {
@@ -83,7 +82,7 @@ export function encodeChatRows(
   const answers = messages.flatMap((message, index) =>
     trained[index] && isAnswer(message) ? [index] : []
   );
-  const reason = split === "always" ? null : rewritten(rendering);
+  const reason = split === "always" ? null : whyRewritten(rendering);
   const whole = encodeRendering(rendering, options.tokenizer);
   const others = trained.some((one, i) => one && !answers.includes(i));
   if (
@@ -103,54 +102,4 @@ export function encodeChatRows(
       `rows of ${count} tokens instead of one of ${whole.inputIds.length}`,
   };
   return rows.map((row) => ({ ...row, findings: [...row.findings, finding] }));
-}
-
-/** Why one row would not show what inference shows; null where it does. */
-function rewritten(
-  { chat, turns, trained, findings }: Rendering,
-): string | null {
-  const last = turns.findLast(({ message }) => trained[message]);
-  for (const turn of turns) {
-    const { message, headerStart, prefixShown } = turn;
-    if (!trained[message]) continue;
-    const shown = prefixShown ?? isShown(chat, message, headerStart);
-    if (!shown) {
-      return `The template shows what comes before message ${message} otherwise when it is answered`;
-    }
-    const cut = turn !== last &&
-      findings.some((finding) =>
-        finding.message === message && /dropped/.test(finding.code)
-      );
-    // is it dropped because the chat goes on?
-    if (cut && !isKept(chat, turn)) {
-      return `The template drops part of message ${message} once the chat goes on`;
-    }
-  }
-  return null;
-}
-
-/** Whether the prompt before a message is, up to its header, the text's own beginning. */
-function isShown(
-  chat: Rendering["chat"],
-  message: number,
-  headerStart: number,
-): boolean {
-  const prompt = tryRender(chat, message, true);
-  return prompt === null || commonPrefix(prompt, chat.text) >= headerStart;
-}
-
-/** Whether the chat cut behind a turn says nothing more of it than the whole chat does. */
-function isKept(
-  { text, owned, ...chat }: Rendering["chat"],
-  { message, headerStart, end }: Rendering["turns"][number],
-): boolean {
-  const cut = tryRender(chat, message + 1, false);
-  if (cut === null) return true;
-  const here = text.slice(headerStart, end);
-  const alone = cut.slice(Math.min(headerStart, commonPrefix(cut, text)));
-  return owned.slots.every((slot) => {
-    const words = slot.text.trim();
-    return slot.message !== message || words === "" ||
-      !alone.includes(words) || here.includes(words);
-  });
 }
