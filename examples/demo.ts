@@ -7,8 +7,12 @@
  */
 import { createLossWorkspace } from "../mod.ts";
 import { fastestBuild } from "../src/wasm/loader.ts";
-import { readChats } from "./chats.ts";
-import { packBatch, readConversation, readVocabulary } from "./demo/data.ts";
+import {
+  packBatch,
+  readChats,
+  readConversation,
+  readVocabulary,
+} from "./demo/data.ts";
 import { showConversation, showShares } from "./demo/show_labels.ts";
 import {
   showAgreement,
@@ -41,7 +45,7 @@ async function main(args: readonly string[]): Promise<void> {
     for (const line of lines) console.log(line);
   };
 
-  const chats = readChats(
+  const chats = await readChats(
     await Deno.readTextFile(new URL("chats.jsonl", import.meta.url)),
   );
   const line = Number(args.find((arg) => !arg.startsWith("-")) ?? SHOWN_LINE);
@@ -59,14 +63,16 @@ async function main(args: readonly string[]): Promise<void> {
   const shown = conversations.find(({ chat }) => chat.line === line)!;
   say(
     `1  What is trained: conversation ${line} of ${chats.length}, as Qwen3 reads it`,
-    showConversation(terminal, shown, qwen3),
+    showConversation(terminal, shown),
   );
   say("2  The share trained", showShares(terminal, conversations));
 
   const training = conversations.slice(0, -HELD_OUT);
   const heldOut = conversations.slice(-HELD_OUT);
   const vocabulary = readVocabulary(training);
-  const longest = Math.max(...conversations.map((one) => one.inputIds.length));
+  const longest = Math.max(
+    ...conversations.map((one) => one.row.inputIds.length),
+  );
   using workspace = createLossWorkspace({
     rows: Math.max(HELD_OUT, BATCH_SIZE) * longest,
     vocabSize: vocabulary.size,

@@ -21,8 +21,40 @@ const suites = (): Suite[] => [
   {
     name: "cpu",
     targets: ["tests"],
-    options: ["--parallel", "--no-check", "--ignore=tests/webgpu"]
-      .concat(["--allow-read=.", "--allow-env"]),
+    options: [
+      "--parallel",
+      "--no-check",
+      "--ignore=tests/webgpu,tests/report/browser,tests/cli/process",
+      "--allow-read=.",
+      "--allow-env",
+    ],
+  },
+  {
+    // Real processes, files and signals.
+    name: "cli",
+    targets: ["tests/cli/process"],
+    options: [
+      "--parallel",
+      "--no-check",
+      "--allow-read",
+      "--allow-write",
+      "--allow-run",
+      "--allow-env",
+      "--allow-sys",
+    ],
+  },
+  {
+    // The report in a headless Chromium.
+    name: "browser",
+    targets: ["tests/report/browser"],
+    options: [
+      "--no-check",
+      "--allow-read",
+      "--allow-write",
+      "--allow-run",
+      "--allow-env",
+      "--allow-net=127.0.0.1",
+    ],
   },
   {
     name: "docs",

@@ -9,39 +9,68 @@
  *
  * @module
  */
+import { IGNORE_INDEX, maskLabels, type TokenSpan } from "../../mod.ts";
 import {
-  findSpans,
-  IGNORE_INDEX,
-  maskLabels,
-  type TokenSpan,
-} from "../../mod.ts";
-import type { Chat } from "../chats.ts";
-import type { Qwen3 } from "../qwen3.ts";
+  type ChatTokenizer,
+  type Conversation as Chat,
+  encodeChat,
+  type EncodedChat,
+  FIELDS,
+} from "../../src/chat/mod.ts";
+import { readConversations } from "../../src/formats/mod.ts";
 
 /** A chat as the tokenizer sees it. */
 export interface Conversation {
   /** Where it came from. */
   chat: Chat;
-  /** The rendered text. */
-  text: string;
-  /** The ids of the text. */
-  inputIds: number[];
-  /** What each role says, its closing marker included, without the opening one. */
+  /** Its row: ids, labels, and what is known of each token. */
+  row: EncodedChat;
+  /** What each role says; of the assistant also the stop behind it. */
   spans: Record<string, TokenSpan[]>;
-  /** inputIds where the assistant speaks, -100 elsewhere. */
-  labels: Int32Array;
+}
+
+/** Reads every chat of a JSONL text; a line that is none is an error. */
+export async function readChats(text: string): Promise<Chat[]> {
+  const chats: Chat[] = [];
+  for await (const { conversation, error } of readConversations(text)) {
+    if (error !== undefined) throw new SyntaxError(error.message);
+    chats.push(conversation);
+  }
+  return chats;
 }
 
 /** Renders, encodes and labels a chat. */
-export function readConversation(chat: Chat, qwen3: Qwen3): Conversation {
-  const text = qwen3.render(chat);
-  const inputIds = qwen3.encode(text);
-  const spans: Record<string, TokenSpan[]> = {};
-  for (const role of Object.keys(qwen3.roles)) {
-    spans[role] = findSpans(inputIds, { roles: qwen3.roles, train: [role] });
+export function readConversation(
+  chat: Chat,
+  tokenizer: ChatTokenizer,
+): Conversation {
+  const { messages, tools } = chat;
+  const row = encodeChat(messages, {
+    tokenizer,
+    ...(tools === undefined ? {} : { tools }),
+  });
+  const spans: Record<string, TokenSpan[]> = { assistant: [...row.spans] };
+  for (const role of ["system", "user", "tool"]) {
+    spans[role] = saidBy(row, role);
   }
-  const labels = maskLabels(inputIds, spans.assistant!);
-  return { chat, text, inputIds, spans, labels };
+  return { chat, row, spans };
+}
+
+/** Where the texts of one role stand, without header and stop. */
+function saidBy(
+  { owners, fields, roles }: EncodedChat,
+  role: string,
+): TokenSpan[] {
+  const isTheirs = (t: number) =>
+    roles[owners[t]!] === role && FIELDS[fields[t]!] === "content";
+  const spans: TokenSpan[] = [];
+  for (let t = 0; t < owners.length; t++) {
+    if (!isTheirs(t)) continue;
+    const start = t;
+    while (t < owners.length && isTheirs(t)) t++;
+    spans.push([start, t]);
+  }
+  return spans;
 }
 
 /** Ids in use, numbered 0, 1, 2, ... */
@@ -59,8 +88,10 @@ export function readVocabulary(
   conversations: readonly Conversation[],
 ): Vocabulary {
   const slots = new Map<number, number>();
-  for (const { inputIds } of conversations) {
-    for (const id of inputIds) if (!slots.has(id)) slots.set(id, slots.size);
+  for (const { row } of conversations) {
+    for (const id of row.inputIds) {
+      if (!slots.has(id)) slots.set(id, slots.size);
+    }
   }
   const unseen = slots.size;
   return { size: unseen + 1, unseen, slotOf: (id) => slots.get(id) ?? unseen };
@@ -85,7 +116,7 @@ export function packBatch(
   const ids: number[] = [], spans: TokenSpan[] = [], cuSeqlens = [0];
   for (const conversation of conversations) {
     const first = ids.length;
-    ids.push(...conversation.inputIds.map(vocabulary.slotOf));
+    for (const id of conversation.row.inputIds) ids.push(vocabulary.slotOf(id));
     for (const [start, end] of conversation.spans[train] ?? []) {
       spans.push([first + start, first + end]);
     }

@@ -4,35 +4,23 @@
  * @module
  */
 import { IGNORE_INDEX, type TokenSpan } from "../../mod.ts";
-import type { Qwen3 } from "../qwen3.ts";
+import { showRow } from "../../src/report/terminal.ts";
 import type { Conversation } from "./data.ts";
-import { bar, paint, table, type Terminal } from "./terminal.ts";
-import { showTokens } from "./tokens.ts";
+import { bar, table, type Terminal } from "./terminal.ts";
 
 const count = (n: number): string => n.toLocaleString("en");
 
-/** A conversation token by token, with a legend. */
+/** A conversation token by token, with a legend, its findings and its certificate. */
 export function showConversation(
   terminal: Terminal,
-  conversation: Conversation,
-  qwen3: Qwen3,
+  { row }: Conversation,
 ): string[] {
-  const { inputIds, labels } = conversation;
-  const trained = labels.filter((label) => label !== IGNORE_INDEX).length;
-  const legend = terminal.colour
-    ? paint(terminal, "trained", "trained") +
-      ": its label is its own id    " +
-      paint(terminal, "quiet", "ignored: its label is -100")
-    : "⟦trained⟧: its label is its own id    the rest, ignored: its label is -100";
   return [
-    `  ${legend}`,
-    "  │ parts tokens, · is a space, ↵ a newline",
+    ...showRow(row, { color: terminal.colour, width: terminal.columns }),
     "",
-    ...showTokens(terminal, conversation, qwen3.decode),
-    "",
-    `  ${trained} of ${inputIds.length} tokens are trained: what the assistant says, with the`,
-    "  <|im_end|> by which it learns to stop. The rest is read, but costs nothing.",
-    ...conversation.text.includes("<think>\n\n</think>")
+    "  Trained is what the assistant says, with the <|im_end|> by which it learns",
+    "  to stop. The rest is read, but costs nothing.",
+    ...row.text.includes("<think>\n\n</think>")
       ? [
         "  An empty <think> block is put there by Qwen3's template; it is trained too.",
       ]
@@ -45,8 +33,8 @@ export function showShares(
   terminal: Terminal,
   conversations: readonly Conversation[],
 ): string[] {
-  // A row counts the tokens of some spans of each conversation.
-  const row = (
+  // A row of the table counts the tokens of some spans of each conversation.
+  const line = (
     name: string,
     spansOf: (conversation: Conversation) => readonly TokenSpan[],
   ): string[] => {
@@ -56,7 +44,7 @@ export function showShares(
       if (spans.length > 0) chats++;
       for (const [start, end] of spans) {
         tokens += end - start;
-        trained += conversation.labels.subarray(start, end)
+        trained += conversation.row.labels.subarray(start, end)
           .filter((label) => label !== IGNORE_INDEX).length;
       }
     }
@@ -70,35 +58,36 @@ export function showShares(
       bar(share, 20),
     ];
   };
-  const whole = ({ inputIds }: Conversation): TokenSpan[] => [
-    [0, inputIds.length],
+  const whole = ({ row }: Conversation): TokenSpan[] => [
+    [0, row.inputIds.length],
   ];
   const shape = (wanted: string) =>
-    row(
+    line(
       `file shape: ${wanted}`,
       (one) => one.chat.shape === wanted ? whole(one) : [],
     );
   const role = (name: string, wanted: string) =>
-    row(name, ({ spans }) => spans[wanted] ?? []);
+    line(name, ({ spans }) => spans[wanted] ?? []);
   const right = ["chats", "tokens", "trained", "share"];
   return table(terminal, ["", ...right, " "], [
-    row("all", whole),
+    line("all", whole),
     shape("messages"),
     shape("sharegpt"),
     shape("prompt"),
     role("said by: system", "system"),
-    role("said by: user and tools", "user"),
-    role("said by: assistant", "assistant"),
-    row("turn openers, newlines", betweenTurns),
+    role("said by: user", "user"),
+    role("said by: tools", "tool"),
+    role("said by: assistant, with stop", "assistant"),
+    line("written by the template", betweenTurns),
   ], right);
 }
 
-/** The stretches that no role has said: `<|im_start|>role↵`, and ↵ behind a turn. */
-function betweenTurns({ inputIds, spans }: Conversation): TokenSpan[] {
+/** The stretches that nobody has said: `<|im_start|>role↵`, a question's `<|im_end|>`, tool lists. */
+function betweenTurns({ row, spans }: Conversation): TokenSpan[] {
   const turns = Object.values(spans).flat().sort((a, b) => a[0] - b[0]);
   const gaps: TokenSpan[] = [];
   let last = 0;
-  for (const [start, end] of [...turns, [inputIds.length, 0] as const]) {
+  for (const [start, end] of [...turns, [row.inputIds.length, 0] as const]) {
     if (start > last) gaps.push([last, start]);
     last = end;
   }

@@ -121,12 +121,12 @@ export function showReductions(
   const score = (reduction: "token" | "sequence" | "sample" | "sum") =>
     causalLoss(logits, batch, { reduction });
   const { loss, perSequence, activeTokens, totalTokens } = score("token");
-  const each = conversations.map(({ chat, inputIds }, i) => {
+  const each = conversations.map(({ chat, row }, i) => {
     const active = perSequence!.activeTokens[i]!;
     const question = chat.messages.find(({ role }) => role === "user")!.content;
     return [
-      clip(question.replaceAll("\n", " "), 24),
-      String(inputIds.length),
+      clip(String(question).replaceAll("\n", " "), 24),
+      String(row.inputIds.length),
       String(active),
       (perSequence!.sum[i]! / active).toFixed(3),
       `${(100 * active / activeTokens).toFixed(0)} %`,

@@ -5,8 +5,8 @@
  *
  * Tokens are written in one of two ways. Byte-level: each character stands for a
  * byte, by GPT-2's alphabet of 256 printable characters. SentencePiece: U+2581
- * stands for a space, and `<0xNN>` for a byte that has no token; a space may be
- * put before a text that had none. Added tokens are their own text.
+ * stands for a space, and `<0xNN>` for a byte that has no token. A space may be
+ * put before a text, and behind each added token. Added tokens are their own text.
  *
  * Nothing is searched and nothing is guessed: a token that does not fit where
  * the pointer stands is an error.
@@ -21,8 +21,8 @@ export type TokenAlphabet = "byte-level" | "sentencepiece";
 
 /** What the walk needs to know of a token that was added to the vocabulary. */
 export interface AddedToken {
-  /** Its text. */
-  readonly content: string;
+  /** Its text in UTF-8. */
+  readonly bytes: Uint8Array;
   /** Whether it takes the whitespace before it with it. */
   readonly lstrip?: boolean;
   /** Whether it takes the whitespace behind it with it. */
@@ -76,75 +76,65 @@ export function createTokenBytes(
   };
 }
 
-/** A token as the walk takes it. */
-export interface WalkedToken {
-  /** The token as the tokenizer writes it. */
-  readonly token: string;
-  /** Set where it is an added one. */
-  readonly added: AddedToken | undefined;
+/** How a tokenizer's tokens lie over a text. */
+export interface Walk {
+  readonly alphabet: TokenAlphabet;
+  /** The bytes of a token that is not added. */
+  readonly tokenBytes: (token: string) => Uint8Array;
+  /** The added tokens, by their text. */
+  readonly added: ReadonlyMap<string, AddedToken>;
+  /** Whether a space is put before every stretch, also one that begins with a space; else one may be, where none is. */
+  readonly prefixesAll: boolean;
 }
 
 /**
- * Half-open byte ranges of tokens over a text. They cover it from end to end,
- * but for whitespace that an added token takes with it, which is counted to it.
+ * Half-open byte ranges of tokens over a text. They cover it from end to end:
+ * whitespace that an added token takes with it is counted to it, and a space
+ * that was put before the text has no bytes.
  *
  * @param bytes The text in UTF-8.
- * @param tokens Its tokens, in order.
+ * @param tokens Its tokens, in order, as the tokenizer writes them.
  * @returns One range for each token.
  * @throws {ChatTemplateError} A token is not what stands in the text.
  */
 export function walkTokens(
   bytes: Uint8Array,
-  tokens: readonly WalkedToken[],
-  alphabet: TokenAlphabet,
-  tokenBytes: (token: string) => Uint8Array,
+  tokens: readonly string[],
+  { alphabet, tokenBytes, added, prefixesAll }: Walk,
 ): TokenSpan[] {
   const offsets: TokenSpan[] = new Array(tokens.length);
+  const spaced = alphabet === "sentencepiece";
   let at = 0;
-  let takesSpaces = false; // the token before takes what whitespace follows it
   let mayPrefix = true; // a space may have been put before what follows
   for (let t = 0; t < tokens.length; t++) {
-    const { token, added } = tokens[t]!;
-    const isAdded = added !== undefined;
-    let own = isAdded ? utf8.encode(added.content) : tokenBytes(token);
-    let start = at;
-    if (!fits(bytes, at, own)) {
-      // some vocabularies write the spaces of an added token as U+2581
-      const spaced = isAdded ? tokenBytes(token) : own;
-      const skipped = takesSpaces || added?.lstrip === true
-        ? skipSpaces(bytes, at)
-        : at;
-      if (fits(bytes, at, spaced)) own = spaced;
-      else if (skipped > at && fits(bytes, skipped, own)) {
-        // whitespace that the one added token or the other takes
-        if (takesSpaces) {
-          offsets[t - 1] = [offsets[t - 1]![0], skipped];
-          start = skipped;
-        }
-        at = skipped;
-      } else if (
-        alphabet === "sentencepiece" && mayPrefix && own[0] === 0x20 &&
-        fits(bytes, at, own.subarray(1))
-      ) own = own.subarray(1);
-      else {
-        throw new ChatTemplateError(
-          "tokens",
-          `Cannot lay tokens over the text as token ${t} must be what stands at byte ${at}: ` +
-            `current value is ${JSON.stringify(token)}, the text goes on ${
-              JSON.stringify(snippet(bytes, at))
-            }`,
-        );
+    const token = tokens[t]!;
+    const own = added.get(token);
+    const start = at;
+    let end = own === undefined ? -1 : endOf(bytes, at, own.bytes, false);
+    if (end < 0 && own?.lstrip === true) {
+      end = endOf(bytes, skipSpaces(bytes, at), own.bytes, false);
+    }
+    const isAdded = end >= 0;
+    if (!isAdded) {
+      const written = tokenBytes(token);
+      const mustDrop = mayPrefix && prefixesAll;
+      end = mustDrop ? -1 : endOf(bytes, at, written, spaced);
+      if (end < 0 && mayPrefix && written[0] === 0x20) {
+        end = endOf(bytes, at, written.subarray(1), spaced);
       }
     }
-    at += own.length;
+    if (end < 0) {
+      throw new ChatTemplateError(
+        "tokens",
+        `Cannot lay tokens over the text as token ${t} must be what stands at byte ${at}: ` +
+          `current value is ${JSON.stringify(token)}, the text goes on ${
+            JSON.stringify(snippet(bytes, at))
+          }`,
+      );
+    }
+    at = isAdded && own?.rstrip === true ? skipSpaces(bytes, end) : end;
     offsets[t] = [start, at];
-    takesSpaces = added?.rstrip === true;
     mayPrefix = isAdded;
-  }
-  if (takesSpaces && at < bytes.length) {
-    const end = skipSpaces(bytes, at);
-    offsets[tokens.length - 1] = [offsets[tokens.length - 1]![0], end];
-    at = end;
   }
   if (at !== bytes.length) {
     throw new ChatTemplateError(
@@ -156,26 +146,48 @@ export function walkTokens(
   return offsets;
 }
 
-function fits(bytes: Uint8Array, at: number, own: Uint8Array): boolean {
-  if (at + own.length > bytes.length) return false;
+/**
+ * Where a token's bytes end that stand at a place of a text, -1 where they do
+ * not. Of U+2581 in a text SentencePiece makes what it makes of a space.
+ */
+function endOf(
+  bytes: Uint8Array,
+  start: number,
+  own: Uint8Array,
+  spaced: boolean,
+): number {
+  let at = start;
   for (let i = 0; i < own.length; i++) {
-    if (bytes[at + i] !== own[i]) return false;
+    if (bytes[at] === own[i]) at++;
+    else if (
+      spaced && own[i] === 0x20 && bytes[at] === 0xe2 &&
+      bytes[at + 1] === 0x96 && bytes[at + 2] === 0x81
+    ) at += 3;
+    else return -1;
   }
-  return true;
+  return at;
 }
 
-/** Where the ASCII whitespace at `at` ends. */
+/** Where the whitespace at `at` ends: what JavaScript's `trim` takes. */
 function skipSpaces(bytes: Uint8Array, at: number): number {
   let end = at;
-  while (
-    end < bytes.length &&
-    (bytes[end] === 0x20 || bytes[end]! >= 0x09 && bytes[end]! <= 0x0d)
-  ) end++;
+  while (end < bytes.length) {
+    const lead = bytes[end]!;
+    const next = end +
+      (lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4);
+    if (decode(bytes, end, next).trim() !== "") break;
+    end = next;
+  }
   return end;
 }
 
 function snippet(bytes: Uint8Array, at: number): string {
-  return new TextDecoder().decode(bytes.subarray(at, at + 24));
+  return decode(bytes, at, at + 24);
+}
+
+function decode(bytes: Uint8Array, start: number, end: number): string {
+  return new TextDecoder("utf-8", { ignoreBOM: true })
+    .decode(bytes.subarray(start, end));
 }
 
 /**
@@ -190,11 +202,15 @@ export function byteStarts(text: string): Uint32Array {
     const unit = text.charCodeAt(i);
     if (unit < 0x80) at += 1;
     else if (unit < 0x800) at += 2;
-    else if (unit >= 0xd800 && unit < 0xdc00) {
+    else if (isPair(unit, text.charCodeAt(i + 1))) {
       at += 4;
       starts[++i] = at; // the pair's second half
     } else at += 3;
   }
   starts[text.length] = at;
   return starts;
+}
+
+function isPair(high: number, low: number): boolean {
+  return high >= 0xd800 && high < 0xdc00 && low >= 0xdc00 && low < 0xe000;
 }

@@ -21,6 +21,8 @@ import {
 import { ChatTemplateError } from "./errors.ts";
 import type { ChatTokenizer } from "./tokenizer.ts";
 
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
 /** What a certificate is made from. */
 export type CertifiedRow = Pick<
   EncodedChat,
@@ -84,7 +86,7 @@ function keptRuns(
       bytes: range,
       message,
       fields: seen,
-      text: new TextDecoder().decode(bytes.subarray(...range)),
+      text: utf8.decode(bytes.subarray(...range)),
     });
     t--;
   }
@@ -101,13 +103,23 @@ function checkToken(
   if (labels[t] !== inputIds[t]) refuse([t, t + 1], "its label is another id");
   const [from, to] = offsets[t]!;
   const own = tokenizer.bytesOf(inputIds[t]!);
-  const stands = bytes.subarray(from, to);
-  if (equal(own, stands) || equal(trimmed(own), trimmed(stands))) return;
+  if (standsAt(bytes, from, to, own)) return;
+  const stands = trimmed(bytes.subarray(from, to));
+  if (standsAt(stands, 0, stands.length, trimmed(own))) return;
   refuse([t, t + 1], `its bytes are not those of token ${inputIds[t]}`);
 }
 
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+function standsAt(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  own: Uint8Array,
+): boolean {
+  if (own.length !== to - from) return false;
+  for (let i = 0; i < own.length; i++) {
+    if (bytes[from + i] !== own[i]) return false;
+  }
+  return true;
 }
 
 function trimmed(bytes: Uint8Array): Uint8Array {
@@ -163,9 +175,12 @@ export function checkCertificate(
   row: CertifiedRow & Pick<EncodedChat, "certificate">,
   tokenizer: Pick<ChatTokenizer, "bytesOf">,
 ): void {
-  const { runs, trainedTokens, proof } = row.certificate;
-  const allowed = (byte: number) =>
-    runs.some(({ bytes: [from, to] }) => byte >= from && byte < to);
+  const { runs, trainedTokens, trainedBytes, proof } = row.certificate;
+  const within = new Uint8Array(3 * row.text.length);
+  for (const { bytes: [from, to] } of runs) {
+    within.fill(1, Math.max(from, 0), to);
+  }
+  const allowed = (byte: number) => within[byte] === 1;
   const again = certify(row, tokenizer, proof, allowed);
   const shape = (list: readonly CertifiedRun[]) =>
     JSON.stringify(
@@ -174,7 +189,8 @@ export function checkCertificate(
       ) => [tokens, bytes, message, text]),
     );
   if (
-    again.trainedTokens !== trainedTokens || shape(again.runs) !== shape(runs)
+    again.trainedTokens !== trainedTokens ||
+    again.trainedBytes !== trainedBytes || shape(again.runs) !== shape(runs)
   ) {
     throw new ChatTemplateError(
       "unproved",

@@ -106,7 +106,9 @@ export function explainCharacters(
       "end_of_turn",
       stopped ? because(index, "end_of_turn") : "stop_not_trained",
     );
-    const spaces: TokenSpan = [endOfTurn[1], skipSpaces(text, endOfTurn[1])];
+    const behind = skipSpaces(text, endOfTurn[1]);
+    const said = owned.spaces.subarray(0, behind).indexOf(1, endOfTurn[1]);
+    const spaces: TokenSpan = [endOfTurn[1], said < 0 ? behind : said];
     paint(
       spaces,
       index,

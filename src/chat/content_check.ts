@@ -16,10 +16,10 @@ import { shorten } from "./tags.ts";
 /** Tags, such as an empty think block's, and what stands for a text found. */
 const TAGS = /<[^<>]*>|\0/g;
 
-const HAS_LETTER = /[\p{L}\p{N}]/u;
-
 /** Reports texts that the template left out or cut. */
-export function checkTexts({ owned, messages, findings }: Rendering): void {
+export function checkTexts(
+  { owned, messages, findings, text: rendered }: Rendering,
+): void {
   const runsOf = new Map<Slot, Run[]>();
   for (const run of owned.runs) {
     runsOf.set(run.slot, [...runsOf.get(run.slot) ?? [], run]);
@@ -30,10 +30,13 @@ export function checkTexts({ owned, messages, findings }: Rendering): void {
     const runs = runsOf.get(slot) ?? [];
     const key = `${message} ${field}`;
     if (strip(text) === "" || seen.has(key)) continue;
+    // of a text that carried no mark it is only known whether it stands somewhere
+    const unseen = !owned.marked.has(slot) &&
+      (field === "tool_calls" || rendered.includes(strip(text)));
     const finding = runs.length > 0
       ? missing(slot, runs)
-      : field === "tool_calls" && !HAS_LETTER.test(text)
-      ? null // it carries no mark
+      : unseen
+      ? null
       : absent(slot, messages[message]!.role);
     if (finding === null) continue;
     seen.add(key);
@@ -134,14 +137,23 @@ export function checkTurns(rendering: Rendering): void {
         }`,
       );
     }
-    const told = findings.some(({ message }) => message === turn.message);
-    if (told) continue; // parts of a cut text may stand in the scaffold
+    // parts of a cut text may stand in the scaffold, and calls stand in it whole
+    const cut = findings.some(({ message, code }) =>
+      message === turn.message && /dropped|tags/.test(code)
+    );
+    const isSaid = (part: string) =>
+      owned.slots.some(({ message, field, text: words }) =>
+        message === turn.message && (cut || field === "tool_calls") &&
+        words.includes(part)
+      );
+    const stands = (part: string) =>
+      part !== "" && scaffold.includes(part) && !isSaid(part);
     const header = strip(calibration.header);
-    if (header !== "" && scaffold.includes(header)) {
+    if (stands(header)) {
       refuse(turn.message, `a header stands inside its turn: ${header}`);
     }
     for (const stop of calibration.stops) {
-      if (strip(stop) !== "" && scaffold.includes(stop)) {
+      if (strip(stop) !== "" && stands(stop)) {
         refuse(turn.message, `a stop stands inside its turn: ${stop}`);
       }
     }

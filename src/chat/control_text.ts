@@ -7,6 +7,7 @@
 import type { Finding } from "../row.ts";
 import { byteStarts } from "./byte_offsets.ts";
 import { ChatTemplateError } from "./errors.ts";
+import { isPythonSpace } from "./python.ts";
 import type { OwnedText } from "./normalised.ts";
 import type { TokenFacts } from "./token_reasons.ts";
 import type { ChatTokenizer, Tokens } from "./tokenizer.ts";
@@ -34,11 +35,9 @@ export function reportControl(
 ): void {
   const starts = byteStarts(text);
   for (const t of control) {
-    const at = starts.indexOf(offsets[t]![0]);
+    const at = characterAt(starts, offsets[t]![0]);
     const message = owners[at] ?? -1;
-    const written = new TextDecoder().decode(
-      new TextEncoder().encode(text).subarray(...offsets[t]!),
-    );
+    const written = text.slice(at, characterAt(starts, offsets[t]![1]));
     const detail = `Message ${message} holds the text of a special token, ` +
       `${JSON.stringify(written)}`;
     if (policy === "error") {
@@ -63,7 +62,11 @@ export function encodeInParts(
   control: readonly number[],
 ): Tokens {
   const starts = byteStarts(text);
-  const cuts = control.map((t) => starts.indexOf(offsets[t]![0]) + 1);
+  const cuts = control.map((t) => {
+    let at = characterAt(starts, offsets[t]![0]);
+    while (isPythonSpace(text.charAt(at))) at++; // which the token takes with it
+    return at + ((text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1);
+  });
   const parts = [0, ...cuts].map((from, i) =>
     tokenizer.encode(text.slice(from, cuts[i]))
   );
@@ -84,4 +87,16 @@ export function encodeInParts(
     text: parts.map((part) => part.text).join(""),
     offsets: spans,
   };
+}
+
+/** The character that begins at a byte, by halving. */
+function characterAt(starts: Uint32Array, byte: number): number {
+  let low = 0;
+  let high = starts.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (starts[middle]! < byte) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

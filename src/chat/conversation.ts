@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { isListLike, outOfRange, wrongKind } from "../checks.ts";
+import { checkOptions, isListLike, outOfRange, wrongKind } from "../checks.ts";
 import type { ChatMessage } from "../row.ts";
 import { ChatTemplateError } from "./errors.ts";
 import { readSlots } from "./slots.ts";
@@ -18,7 +18,8 @@ export function checkMessages(messages: readonly ChatMessage[]): void {
   if (messages.length === 0) {
     outOfRange(ACTION, "messages must hold a message", messages);
   }
-  messages.forEach(checkMessage);
+  // not forEach, which leaves out what a list lacks
+  for (let i = 0; i < messages.length; i++) checkMessage(messages[i]!, i);
   for (const { message, field, text } of readSlots(messages)) {
     const at = loneSurrogate(text);
     if (at >= 0) {
@@ -27,6 +28,38 @@ export function checkMessages(messages: readonly ChatMessage[]): void {
         `Cannot render chat as messages[${message}].${field} must be whole Unicode: it has half a surrogate pair at ${at}`,
       );
     }
+  }
+}
+
+const KNOWN: ReadonlySet<string> = new Set([
+  "chatTemplate",
+  "bosToken",
+  "eosToken",
+  "tools",
+  "date",
+  "templateOptions",
+  "policy",
+]);
+
+/** Throws unless the options of a rendering are of the right kinds and known by name. Template, date and policy are checked where they are read. */
+export function checkRenderOptions(options: unknown): void {
+  checkOptions(ACTION, "options", options, KNOWN);
+  const { bosToken, eosToken, tools, templateOptions } = options as Record<
+    string,
+    unknown
+  >;
+  for (const [name, text] of Object.entries({ bosToken, eosToken })) {
+    if (text !== undefined && typeof text !== "string") {
+      wrongKind(ACTION, `${name} must be a string`, text);
+    }
+  }
+  if (tools != null && !Array.isArray(tools)) {
+    wrongKind(ACTION, "tools must be a list", tools);
+  }
+  const isRecord = typeof templateOptions === "object" &&
+    templateOptions !== null && !Array.isArray(templateOptions);
+  if (templateOptions !== undefined && !isRecord) {
+    wrongKind(ACTION, "templateOptions must be an object", templateOptions);
   }
 }
 
@@ -76,7 +109,9 @@ function checkMessage(message: ChatMessage, index: number): void {
 
 function isParts(content: unknown): boolean {
   return isListLike(content) && Array.isArray(content) &&
-    content.every((part) => typeof part === "object" && part !== null);
+    Array.from(content).every((part) =>
+      typeof part === "object" && part !== null
+    );
 }
 
 /** Where half a surrogate pair stands alone, -1 where none does. */

@@ -96,7 +96,10 @@ export function encodeChat(
 
 /** Options with what the tokenizer's files say filled in. */
 export function understandOptions(options: EncodeOptions): RenderOptions {
-  const { tokenizer, ...given } = options;
+  // which of them make several rows is read by encodeChatRows
+  const { tokenizer, split: _, ...given } = options as EncodeOptions & {
+    split?: unknown;
+  };
   if (typeof tokenizer?.encode !== "function") {
     wrongKind("encode chat", "tokenizer must be a tokenizer", tokenizer);
   }
@@ -122,16 +125,26 @@ export function encodeRendering(
   const before: OwnedText = { ...rendering, said: saidCharacters(rendering) };
   let tokens = tokenizer.encode(text);
   let owned = followNormaliser(before, tokens.text);
-  let facts = readTokenFacts(owned, tokens.offsets, policy, findings);
+  let told: Finding[] = []; // of this tokenisation
+  const neutralise = policy.controlText === "neutralise";
+  const first = neutralise
+    ? { ...policy, straddling: "exclude" } as const
+    : policy;
+  let facts = readTokenFacts(owned, tokens.offsets, first, told);
   const control = controlTokens(tokens, facts, tokenizer);
   if (control.length > 0) {
     reportControl(control, tokens, owned, policy.controlText, findings);
-    if (policy.controlText === "neutralise") {
+  }
+  if (neutralise) {
+    if (control.length > 0) {
       tokens = encodeInParts(tokenizer, owned.text, tokens, control);
       owned = followNormaliser(before, tokens.text);
-      facts = readTokenFacts(owned, tokens.offsets, policy, findings);
     }
+    facts = readTokenFacts(owned, tokens.offsets, policy, told = []);
+    const left = controlTokens(tokens, facts, tokenizer);
+    if (left.length > 0) reportControl(left, tokens, owned, "error", findings);
   }
+  findings.push(...told);
   if (tokens.text !== text) {
     findings.push({
       code: "text-normalised",
@@ -193,8 +206,9 @@ function trainedBytes(
   const starts = byteStarts(text);
   const allowed = new Uint8Array(starts[text.length]!);
   for (let c = 0; c < text.length; c++) {
-    if (reasons[c]! < TRAINED_REASONS) {
-      allowed.fill(1, starts[c], starts[c + 1]);
+    if (reasons[c]! >= TRAINED_REASONS) continue;
+    for (let byte = starts[c]!; byte < starts[c + 1]!; byte++) {
+      allowed[byte] = 1;
     }
   }
   included?.reasons.forEach((reason, t) => {

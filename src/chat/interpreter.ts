@@ -13,30 +13,19 @@ import {
   Environment as Scope,
   Interpreter,
 } from "@huggingface/jinja";
-import { ChatTemplateError } from "./errors.ts";
+import { Budget } from "./budget.ts";
 import { FILTERS, toRuntime, type Value } from "./filters.ts";
+import { bind, itemsOf, LoopExit, loopOf } from "./loops.ts";
+import { type AnyNode, GENERATION, TAG_CLOSE, TAG_OPEN } from "./outputs.ts";
 import {
+  NAMED_ARGUMENTS,
   pythonEquals,
   pythonStr,
   type RuntimeValue,
   STRING_METHODS,
 } from "./python.ts";
 
-/**
- * Nodes a rendering may evaluate. A real template costs some hundred a message,
- * so this is a conversation of some thousand messages; an endless loop hits it
- * within seconds.
- */
-const MOST_STEPS = 2_000_000;
-
-/** UTF-16 units a single value may hold: far above any chat, far below the engine's own limit. */
-const MOST_TEXT = 1 << 26;
-
 type Node = Parameters<Interpreter["evaluate"]>[0];
-
-/** A node of the tree, as far as it is looked into here. */
-// deno-lint-ignore no-explicit-any
-type AnyNode = { readonly type: string } & Record<string, any>;
 
 /** A value that has been computed already, in the place of the node that made it. */
 function done(value: Value): Node {
@@ -47,48 +36,14 @@ function literal(value: string): Node {
   return { type: "StringLiteral", value } as unknown as Node;
 }
 
-/**
- * Wraps every expression that stands where text is written, so that its value
- * is printed as Python prints it: None, True, {'a': 1}.
- */
-export function markOutputs(node: unknown): void {
-  if (typeof node !== "object" || node === null) return;
-  if (node instanceof Map) {
-    for (const [key, value] of node) [key, value].forEach(markOutputs);
-    return;
-  }
-  for (const [key, value] of Object.entries(node)) {
-    if (Array.isArray(value) && BLOCKS.has(key)) {
-      value.forEach((child: AnyNode, i) => {
-        if (EXPRESSION.test(child.type)) {
-          value[i] = { type: "Output", expression: child };
-        }
-      });
-    }
-    markOutputs(value);
-  }
-}
-
-const BLOCKS: ReadonlySet<string> = new Set([
-  "body",
-  "alternate",
-  "defaultBlock",
-]);
-
-const EXPRESSION =
-  /^(Identifier|\w+Expression|Ternary|(Integer|Float|Array|Tuple|Object)Literal)$/;
-
-/** The name of the condition that stands for a generation tag. */
-export const GENERATION = "generation_block_of_the_chat_template";
-
-/** Stands for `{% generation %}` in tagged text: a noncharacter, which no interchange has. */
-export const TAG_OPEN = "\ufdd0";
-/** Stands for `{% endgeneration %}`. */
-export const TAG_CLOSE = "\ufdd1";
+/** Filters that make a list of a text's characters. */
+const SPREADING: ReadonlySet<string> = new Set(
+  "list first last count length select reject join unique sort".split(" "),
+);
 
 /** The interpreter, for one rendering. */
 export class PythonInterpreter extends Interpreter {
-  #steps = 0;
+  readonly #budget = new Budget();
   readonly #tagged: boolean;
 
   /** With `tagged`, what generation tags enclose stands between marks. */
@@ -99,24 +54,14 @@ export class PythonInterpreter extends Interpreter {
 
   /** Evaluates a node, as Python would. */
   override evaluate(node: Node, scope: Environment): Value {
-    if (++this.#steps > MOST_STEPS) {
-      throw new ChatTemplateError(
-        "limit",
-        `Cannot render chat template as it must end within ${MOST_STEPS} steps: it has a loop without an end, or nearly`,
-      );
-    }
+    this.#budget.enter();
     const value = this.#evaluate(node as unknown as AnyNode, scope) ??
       super.evaluate(node, scope);
-    if (value.type === "StringValue") {
-      const { length } = value.value as string;
-      if (length > MOST_TEXT) {
-        throw new ChatTemplateError(
-          "limit",
-          `Cannot render chat template as its text must stay within ${MOST_TEXT} characters: current value is ${length}`,
-        );
-      }
+    this.#budget.leave();
+    if (node?.type === "CallExpression") {
+      this.#budget.read(value as RuntimeValue);
     }
-    return value;
+    return this.#budget.hold(value as RuntimeValue) as Value;
   }
 
   /** What differs from the interpreter's own ways; undefined where nothing does. */
@@ -125,7 +70,7 @@ export class PythonInterpreter extends Interpreter {
       case "Done":
         return node.value;
       case "Output":
-        return this.#text(pythonStr(this.#value(node.expression, scope)));
+        return this.#text(this.#str(this.#value(node.expression, scope)));
       case "BinaryExpression":
         return this.#binary(node, scope);
       case "CallExpression":
@@ -137,9 +82,12 @@ export class PythonInterpreter extends Interpreter {
       case "For":
         return this.#for(node, scope);
       case "If":
-        return node.test.value === GENERATION
-          ? this.#generation(node.body, scope)
-          : undefined;
+        return this.#if(node, scope);
+      case "Macro":
+        return this.#macro(node, scope);
+      case "Break":
+      case "Continue":
+        throw new LoopExit(node.type);
     }
     return undefined;
   }
@@ -152,18 +100,51 @@ export class PythonInterpreter extends Interpreter {
     return super.evaluate(literal(text), this.global);
   }
 
+  #str(value: RuntimeValue): string {
+    if (typeof value.value === "object") this.#budget.readDeep(value);
+    return pythonStr(value);
+  }
+
+  /** The text of some statements; what stands before a `break` is kept. */
+  #block(statements: readonly AnyNode[], scope: Environment): string {
+    let text = "";
+    for (const statement of statements) {
+      try {
+        const value = this.#value(statement, scope);
+        const { type } = value;
+        if (type === "StringValue") text += value.value;
+        else if (type !== "NullValue" && type !== "UndefinedValue") {
+          text += value.toString();
+        }
+      } catch (error) {
+        if (error instanceof LoopExit) error.text = text + error.text;
+        throw error;
+      }
+    }
+    return text;
+  }
+
   #binary(node: AnyNode, scope: Environment): Value | undefined {
     const operator: string = node.operator.value;
-    if (!["+", "~", "==", "!=", "%"].includes(operator)) return undefined;
+    if (["and", "or"].includes(operator)) return undefined;
     const left = this.#value(node.left, scope);
     const right = this.#value(node.right, scope);
+    if (operator === "==" || operator === "!=") {
+      this.#budget.readDeep(left);
+      this.#budget.readDeep(right);
+    } else if (operator === "in" || operator === "not in") {
+      this.#budget.read(right);
+    } else if (Array.isArray(left.value)) {
+      this.#budget.read(left);
+      this.#budget.read(right);
+    }
     switch (operator) {
       case "==":
         return toRuntime(pythonEquals(left, right));
       case "!=":
         return toRuntime(!pythonEquals(left, right));
       case "~":
-        return this.#text(pythonStr(left) + pythonStr(right));
+        return this.#text(this.#str(left) + this.#str(right));
       case "%":
         if (left.type === "IntegerValue" && right.type === "IntegerValue") {
           // the sign is the divisor's in Python, the dividend's in JavaScript
@@ -197,41 +178,67 @@ export class PythonInterpreter extends Interpreter {
   #call(node: AnyNode, scope: Environment): Value | undefined {
     const { callee, args } = node;
     if (callee.type !== "MemberExpression" || callee.computed) return undefined;
-    const method = STRING_METHODS.get(callee.property.value);
-    if (method === undefined) return undefined;
     const object = this.#value(callee.object, scope);
-    if (object.type !== "StringValue") {
+    if (object.type === "UndefinedValue") return undefined;
+    this.#budget.read(object);
+    const method = STRING_METHODS.get(callee.property.value);
+    if (method === undefined || object.type !== "StringValue") {
       const known = { ...callee, object: done(object as Value) };
       const computed = { ...node, callee: known };
       return super.evaluate(computed as unknown as Node, scope);
     }
-    const values = args.map((one: AnyNode) => {
+    const values: unknown[] = [];
+    for (const one of args) {
       const isNamed = one.type === "KeywordArgumentExpression";
-      return this.#value(isNamed ? one.value : one, scope).value;
-    });
-    return toRuntime(method(object.value, ...values));
+      const place = isNamed ? NAMED_ARGUMENTS[one.key.value] : values.length;
+      if (place === undefined) throw new Error(`no argument ${one.key.value}`);
+      values[place] = this.#value(isNamed ? one.value : one, scope).value;
+    }
+    const result = method(object.value, ...values);
+    if (Array.isArray(result)) this.#budget.spend(result.length);
+    return toRuntime(result);
   }
 
   #filter(node: AnyNode, scope: Environment): Value | undefined {
     const { filter } = node;
     const name: string = filter.callee?.value ?? filter.value;
-    const apply = FILTERS.get(name);
-    if (apply === undefined) return undefined;
     const operand = this.#value(node.operand, scope);
+    if (name === "tojson" || name === "string") this.#budget.readDeep(operand);
+    else this.#budget.read(operand);
+    if (operand.type === "StringValue" && SPREADING.has(name)) {
+      this.#budget.spread(operand.value);
+    }
     const args: AnyNode[] = filter.args ?? [];
     // a filter that is the interpreter's own reads its arguments itself
     const values = () => args.map((one) => this.#value(one, scope));
-    const result = apply(operand, values, scope);
+    const result = FILTERS.get(name)?.(operand, values, scope);
     if (result !== undefined) return result;
     const computed = { ...node, operand: done(operand as Value) };
     return super.evaluate(computed as unknown as Node, scope);
   }
 
-  /** A generation block: what it sets is its own. */
-  #generation(body: AnyNode[], scope: Environment): Value {
-    const block = { type: "Program", body };
-    const text = this.#value(block, new Scope(scope)).value;
-    return this.#text(this.#tagged ? TAG_OPEN + text + TAG_CLOSE : text);
+  /** A condition, or a generation block: what that sets is its own. */
+  #if({ test, body, alternate }: AnyNode, scope: Environment): Value {
+    if (test.value === GENERATION) {
+      const text = this.#block(body, new Scope(scope));
+      return this.#text(this.#tagged ? TAG_OPEN + text + TAG_CLOSE : text);
+    }
+    const holds = this.evaluate(test as unknown as Node, scope).__bool__();
+    return this.#text(this.#block(holds.value ? body : alternate, scope));
+  }
+
+  /** A macro sees what stands around it, not what stands around its call. */
+  #macro(node: AnyNode, scope: Environment): Value {
+    const made = super.evaluate(node as unknown as Node, scope);
+    const macro = scope.lookupVariable(node.name.value);
+    const call = macro.value as (args: unknown[], from: Environment) => Value;
+    macro.value = (args: unknown[], from: Environment) => {
+      const around = new Scope(scope);
+      const caller = from.variables.get("caller");
+      if (caller !== undefined) around.setVariable("caller", caller);
+      return call(args, around);
+    };
+    return made;
   }
 
   /** An attribute of what is undefined is an error, not one more undefined. */
@@ -244,20 +251,42 @@ export class PythonInterpreter extends Interpreter {
         }`,
       );
     }
+    if (node.property.type === "SliceExpression") this.#budget.read(object);
     const computed = { ...node, object: done(object as Value) };
     return super.evaluate(computed as unknown as Node, scope);
   }
 
-  /** `for` over a string goes over its characters. */
-  #for(node: AnyNode, scope: Environment): Value | undefined {
-    const { iterable } = node;
-    if (iterable.type === "SelectExpression") return undefined;
-    const value = this.#value(iterable, scope);
-    const items = value.type === "StringValue"
-      ? toRuntime([...value.value])
-      : value;
-    const computed = { ...node, iterable: done(items as Value) };
-    return super.evaluate(computed as unknown as Node, scope);
+  /** A loop: each turn of it has variables of its own. */
+  #for(node: AnyNode, scope: Environment): Value {
+    const { iterable, loopvar, body, defaultBlock } = node;
+    const isChosen = iterable.type === "SelectExpression";
+    const list = this.#value(isChosen ? iterable.lhs : iterable, scope);
+    if (list.type === "StringValue") this.#budget.spread(list.value);
+    let items = itemsOf(list);
+    this.#budget.spend(items.length);
+    if (isChosen) {
+      items = items.filter((item) => {
+        const around = bind(new Scope(scope), loopvar, item);
+        return this.evaluate(iterable.test, around).__bool__().value;
+      });
+    }
+    const { depth } = this.#budget;
+    let text = "";
+    for (let i = 0; i < items.length; i++) {
+      const around = bind(new Scope(scope), loopvar, items[i]!);
+      around.setVariable("loop", loopOf(items, i));
+      try {
+        text += this.#block(body, around);
+      } catch (error) {
+        if (!(error instanceof LoopExit)) throw error;
+        text += error.text;
+        this.#budget.depth = depth;
+        if (error.kind === "Break") break;
+      }
+    }
+    return this.#text(
+      items.length > 0 ? text : this.#block(defaultBlock, scope),
+    );
   }
 }
 

@@ -19,6 +19,18 @@
  */
 import type { ChatMessage } from "../row.ts";
 import { ChatTemplateError } from "./errors.ts";
+import {
+  chooseMarks,
+  FIRST_MARK,
+  FIRST_SPACE,
+  MARK,
+  MARKS,
+  otherSpace,
+  SPACE,
+  SPACES,
+  type Strength,
+  STRENGTHS,
+} from "./marks.ts";
 import { isPythonSpace } from "./python.ts";
 import { readSlots, replaceTexts, type Slot } from "./slots.ts";
 
@@ -42,25 +54,11 @@ export interface Ownership {
   readonly runs: readonly Run[];
   /** How strong the marks were that the proof held for. */
   readonly strength: Strength;
+  /** The slots of which a character carried a mark; of the others nothing is known. */
+  readonly marked: ReadonlySet<Slot>;
+  /** Of each character of the rendered text, 1 where it is whitespace of some text; none where whitespace carried no marks. */
+  readonly spaces: Uint8Array;
 }
-
-/** From strong to weak: what of a text is replaced by marks. */
-const STRENGTHS = [
-  "every character", // and whitespace by whitespace
-  "letters, digits and whitespace", // tags stay; a text without letters is marked whole
-  "letters and digits",
-  "letters and digits outside the template's own words",
-] as const;
-
-/** One of {@link STRENGTHS}. */
-export type Strength = typeof STRENGTHS[number];
-
-const FIRST_MARK = 0xe000;
-const MARKS = 6400; // the private-use characters of the basic plane, U+E000 to U+F8FF
-const FIRST_SPACE = 0x2000;
-const SPACES = 6; // U+2000 to U+2005: whitespace to Python and JavaScript, rare in text
-
-const LETTER = /[\p{L}\p{N}]/u;
 
 /** What a template does with messages: its rendering, all else fixed. */
 export type Render = (messages: readonly Record<string, unknown>[]) => string;
@@ -84,68 +82,22 @@ export function markOwners(
     const marked = chooseMarks(slots, source, strength, literals);
     const places = prove(messages, text, source, marked, render);
     if (places === null) continue;
-    const spaces = strength === STRENGTHS[0] || strength === STRENGTHS[1];
-    return { slots, strength, runs: joinRuns(text, slots, places, spaces) };
+    return {
+      slots,
+      strength,
+      runs: joinRuns(text, slots, places, marked),
+      marked: new Set(
+        slots.filter(({ base, text }) =>
+          marked.subarray(base, base + text.length).includes(MARK)
+        ),
+      ),
+      spaces: Uint8Array.from(places.map((place) => +(place === -2))),
+    };
   }
   throw new ChatTemplateError(
     "unproved",
     "Cannot tell whose text is whose: the template changes letters of the messages, or says other things when their letters change",
   );
-}
-
-/** What to do with each character of the source. */
-const KEEP = 0, MARK = 1, SPACE = 2;
-
-function chooseMarks(
-  slots: readonly Slot[],
-  source: string,
-  strength: Strength,
-  literals: readonly string[],
-): Uint8Array {
-  const marks = new Uint8Array(source.length);
-  const level = STRENGTHS.indexOf(strength);
-  for (const { field, text, base } of slots) {
-    // JSON escapes quotes, backslashes and control characters: in a tool call
-    // only letters and digits keep their length whatever they are replaced by
-    const isCall = field === "tool_calls";
-    const whole = level === 0 || (level < 3 && !isCall && !LETTER.test(text));
-    for (let i = 0; i < text.length; i++) {
-      const unit = text.charCodeAt(i);
-      const character = text.charAt(i);
-      if (isPythonSpace(character)) {
-        if (level < 2 && !isCall) marks[base + i] = SPACE;
-      } else if (unit >= FIRST_MARK && unit < FIRST_MARK + MARKS) continue;
-      else if (isCall ? isPlainLetter(character) : whole) {
-        marks[base + i] = MARK;
-      } else if (isPlainLetter(character)) marks[base + i] = MARK;
-    }
-    if (level === 3) spareLiterals(marks, text, base, literals);
-  }
-  return marks;
-}
-
-function isPlainLetter(character: string): boolean {
-  const unit = character.charCodeAt(0);
-  if (unit < 0x80) {
-    return unit >= 0x30 && unit <= 0x39 || unit >= 0x41 && unit <= 0x5a ||
-      unit >= 0x61 && unit <= 0x7a;
-  }
-  return LETTER.test(character);
-}
-
-function spareLiterals(
-  marks: Uint8Array,
-  text: string,
-  base: number,
-  literals: readonly string[],
-): void {
-  for (const literal of literals) {
-    for (
-      let at = text.indexOf(literal);
-      at >= 0;
-      at = text.indexOf(literal, at + 1)
-    ) marks.fill(KEEP, base + at, base + at + literal.length);
-  }
 }
 
 /**
@@ -161,12 +113,14 @@ function prove(
 ): Int32Array | null {
   const low = renderMarked(messages, source, marks, render, (n) => n % MARKS);
   if (low?.length !== text.length) return null;
+  const keys = new Map<number, number>();
   const high = source.length <= MARKS ? null : renderMarked(
     messages,
     source,
     marks,
     render,
     (n) => Math.floor(n / MARKS),
+    keys,
   );
   if (high !== null && high?.length !== text.length) return null;
   const places = new Int32Array(text.length).fill(-1);
@@ -179,13 +133,17 @@ function prove(
       places[i] = -2;
       continue;
     }
+    const digit = mark - FIRST_MARK;
     const top = high === null ? 0 : high.charCodeAt(i) - FIRST_MARK;
-    const place = top * MARKS + mark - FIRST_MARK;
+    let place = top * MARKS + digit;
+    if (keys.has(digit) && top === digit && places[i - 1] !== place - 1) {
+      place = keys.get(digit)!;
+      if (place < 0) continue;
+    }
     const isKnown = top >= 0 && mark >= FIRST_MARK && marks[place] === MARK &&
       source.charCodeAt(place) === unit;
-    if (isKnown) places[i] = place;
-    // the first character of a key carries its low mark twice
-    else if (high === null || top !== mark - FIRST_MARK) return null;
+    if (!isKnown) return null;
+    places[i] = place;
   }
   return places;
 }
@@ -196,16 +154,20 @@ function renderMarked(
   marks: Uint8Array,
   render: Render,
   digit: (n: number) => number,
+  keys?: Map<number, number>,
 ): string | null {
   let n = 0;
   const marked = replaceTexts(messages, (text, _field, _message, isKey) => {
     let out = "";
     for (let i = 0; i < text.length; i++, n++) {
-      // keys that differ must go on to differ: their first mark is the low one
+      // keys that differ must go on to differ: their first mark is the low one,
+      // and where it stands again is noted, unless several have it
+      const isFirst = isKey && i === 0;
+      if (isFirst && marks[n] === MARK) {
+        keys?.set(n % MARKS, keys.has(n % MARKS) ? -1 : n);
+      }
       out += marks[n] === MARK
-        ? String.fromCharCode(
-          FIRST_MARK + (isKey && i === 0 ? n % MARKS : digit(n)),
-        )
+        ? String.fromCharCode(FIRST_MARK + (isFirst ? n % MARKS : digit(n)))
         : marks[n] === SPACE
         ? otherSpace(source.charCodeAt(n), n)
         : text.charAt(i);
@@ -220,29 +182,20 @@ function renderMarked(
   }
 }
 
-function otherSpace(unit: number, n: number): string {
-  const mark = FIRST_SPACE + n % SPACES;
-  return String.fromCharCode(
-    mark === unit ? FIRST_SPACE + (n + 1) % SPACES : mark,
-  );
-}
-
 /** Runs from places, each grown over unmarked neighbours that equal its text. */
 function joinRuns(
   text: string,
   slots: readonly Slot[],
   places: Int32Array,
-  spacesMarked: boolean,
+  marks: Uint8Array,
 ): Run[] {
   const runs: Run[] = [];
   let at = 0;
-  // a character may be claimed that the template wrote only if it is unmarked,
-  // and whitespace only if whitespace carries no marks of its own
-  const mine = (i: number, want: string): boolean =>
-    places[i] === -2
-      ? text.charAt(i) === want
-      : places[i] === -1 && text.charAt(i) === want &&
-        !(spacesMarked && isPythonSpace(want));
+  // whether a character that shows no mark may be that of a place in the source:
+  // not where the source's own carried one, which would have shown
+  const mine = (i: number, { text: own, base }: Slot, from: number): boolean =>
+    places[i]! === (marks[base + from] === SPACE ? -2 : -1) &&
+    marks[base + from] !== MARK && text.charAt(i) === own.charAt(from);
   for (let i = 0; i < text.length; i++) {
     const place = places[i]!;
     if (place < 0) continue;
@@ -251,24 +204,24 @@ function joinRuns(
     let from = place - slot.base;
     let start = i;
     const floor = runs.at(-1)?.end ?? 0;
-    while (
-      start > floor && from > 0 && mine(start - 1, slot.text.charAt(from - 1))
-    ) {
+    while (start > floor && from > 0 && mine(start - 1, slot, from - 1)) {
       start--;
       from--;
     }
+    // where the text breaks off, what bears no mark may be the template's own:
+    // `<` opens the tag that a text was cut at, and the stop behind it
+    for (; from > 0 && start < i && places[start] === -1; start++) from++;
     let end = i + 1;
     let next = place - slot.base + 1;
     while (end < text.length && next < slot.text.length) {
       const owner = places[end]!;
       if (
-        owner >= 0
-          ? owner !== slot.base + next
-          : !mine(end, slot.text.charAt(next))
+        owner >= 0 ? owner !== slot.base + next : !mine(end, slot, next)
       ) break;
       end++;
       next++;
     }
+    if (next < slot.text.length) { while (places[end - 1] === -1) end--; }
     const last = runs.at(-1);
     if (
       last?.slot === slot && last.end === start &&

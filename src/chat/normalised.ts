@@ -30,11 +30,24 @@ export function followNormaliser(
   normalised: string,
 ): OwnedText {
   if (normalised === before.text) return before;
-  const { text, owners, fields, reasons, said } = before;
-  // any one normal form keeps ASCII, so the form is known by what it does
-  const form = (["NFC", "NFD", "NFKC", "NFKD"] as const).find((one) =>
-    text.normalize(one) === normalised
+  // the form is known by what it does
+  for (const form of ["NFC", "NFD", "NFKC", "NFKD"]) {
+    const after = follow(before, normalised, form);
+    if (after !== null) return after;
+  }
+  throw new ChatTemplateError(
+    "tokens",
+    "Cannot follow the tokenizer's normaliser: it joins characters of two owners, or changes what no normal form does",
   );
+}
+
+/** What each stretch became under a form; null where that is not the normalised text. */
+function follow(
+  { text: given, owners, fields, reasons, said }: OwnedText,
+  normalised: string,
+  form: string,
+): OwnedText | null {
+  const text = given.toWellFormed(); // as tokenised
   const after: OwnedText = {
     text: normalised,
     owners: new Int32Array(normalised.length),
@@ -51,25 +64,21 @@ export function followNormaliser(
     while (
       end < text.length && text.charCodeAt(end) >= 0x80 && same(start, end)
     ) end++;
-    const stretch = text.slice(start, end).normalize(form);
-    if (form === undefined || !normalised.startsWith(stretch, at)) {
-      throw new ChatTemplateError(
-        "tokens",
-        `Cannot follow the tokenizer's normaliser: it joins characters of two owners at ${start}`,
-      );
-    }
-    after.owners.fill(owners[start]!, at, at + stretch.length);
-    after.fields.fill(fields[start]!, at, at + stretch.length);
-    after.reasons.fill(reasons[start]!, at, at + stretch.length);
-    after.said.fill(said[start]!, at, at + stretch.length);
-    at += stretch.length;
+    // added tokens are left as they are, and join nothing behind them
+    const whole = text.slice(start, end);
+    const became = [
+      whole.normalize(form),
+      whole.charAt(0) + whole.slice(1).normalize(form),
+      whole,
+    ].find((one) => normalised.startsWith(one, at));
+    if (became === undefined) return null;
+    const from = at;
+    at += became.length;
+    after.owners.fill(owners[start]!, from, at);
+    after.fields.fill(fields[start]!, from, at);
+    after.reasons.fill(reasons[start]!, from, at);
+    after.said.fill(said[start]!, from, at);
     start = end;
   }
-  if (at !== normalised.length) {
-    throw new ChatTemplateError(
-      "tokens",
-      "Cannot follow the tokenizer's normaliser: it adds characters",
-    );
-  }
-  return after;
+  return at === normalised.length ? after : null;
 }

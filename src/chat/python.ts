@@ -1,9 +1,9 @@
 /**
  * What Jinja templates expect of Python: its strings' methods, how it prints
- * and compares values, and its dates. Only what the interpreter lacks or does
+ * and compares values. Only what the interpreter lacks or does
  * in another way stands here.
  *
- * Source: Python's own documentation of `str`, `repr` and `strftime`; the
+ * Source: Python's own documentation of `str` and `repr`; the
  * whitespace is that of `str.isspace`, which is not JavaScript's.
  *
  * @module
@@ -45,9 +45,8 @@ export function rstrip(text: string, characters?: string): string {
   const cut = characters === undefined ? isSpace : new Set(characters);
   let end = text.length;
   while (end > 0) {
-    const pair = end > 1 && /^[\ud800-\udbff][\udc00-\udfff]$/
-      .test(text.slice(end - 2, end));
-    const start = pair ? end - 2 : end - 1;
+    const isPair = (text.codePointAt(end - 2) ?? 0) > 0xffff;
+    const start = isPair ? end - 2 : end - 1;
     if (!cut.has(text.slice(start, end))) break;
     end = start;
   }
@@ -103,6 +102,9 @@ function rpartition(text: string, separator: string): string[] {
     : [text.slice(0, at), separator, text.slice(at + separator.length)];
 }
 
+// deno-lint-ignore no-control-regex
+const LINE_END = /(\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029])/;
+
 type Method = (
   text: string,
   // deno-lint-ignore no-explicit-any
@@ -120,10 +122,12 @@ export const STRING_METHODS: ReadonlyMap<string, Method> = new Map<
   ["rstrip", (text, set) => rstrip(text, set ?? undefined)],
   ["split", (text, by, most) => split(text, by ?? undefined, most)],
   ["rsplit", (text, by, most) => rsplit(text, by ?? undefined, most)],
-  ["splitlines", (text) => {
-    // deno-lint-ignore no-control-regex
-    const lines = text.split(/\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]/);
-    if (lines.at(-1) === "") lines.pop();
+  ["splitlines", (text, keep) => {
+    const parts = text.split(LINE_END);
+    const lines = parts.flatMap((part, i) =>
+      i % 2 === 1 ? [] : [keep ? part + (parts[i + 1] ?? "") : part]
+    );
+    if (parts.at(-1) === "") lines.pop();
     return lines;
   }],
   ["partition", partition],
@@ -146,6 +150,13 @@ export const STRING_METHODS: ReadonlyMap<string, Method> = new Map<
   ["isalpha", (text) => /^\p{L}+$/u.test(text)],
   ["isalnum", (text) => /^[\p{L}\p{Nd}]+$/u.test(text)],
 ]);
+
+/** Where the named arguments of Python's string methods stand. */
+export const NAMED_ARGUMENTS: Readonly<Record<string, number>> = {
+  sep: 0,
+  maxsplit: 1,
+  keepends: 0,
+};
 
 function stringsOf(parts: readonly RuntimeValue[]): string[] {
   return parts.map((part) => {
@@ -195,8 +206,14 @@ function pythonRepr({ type, value, ...rest }: RuntimeValue): string {
 
 function pythonFloat(value: number): string {
   if (Object.is(value, -0)) return "-0.0";
-  if (Number.isInteger(value) && Math.abs(value) < 1e16) return `${value}.0`;
-  return String(value).replace(/e([+-])(\d)$/, "e$10$2");
+  if (Number.isNaN(value)) return "nan";
+  if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
+  const size = Math.abs(value);
+  // Python writes exponents from 1e16 up and below 1e-4, of two digits at least
+  if (size >= 1e16 || (size < 1e-4 && size > 0)) {
+    return value.toExponential().replace(/e([+-])(\d)$/, "e$10$2");
+  }
+  return Number.isInteger(value) ? `${value}.0` : String(value);
 }
 
 /** A string as Python shows it inside a list or dict. */
@@ -209,11 +226,24 @@ function quote(text: string): string {
     out += named[character as keyof typeof named] ??
       (character === mark
         ? `\\${mark}`
-        : code < 0x20 || (code > 0x7e && code < 0xa1) || code === 0xad
-        ? `\\x${code.toString(16).padStart(2, "0")}`
+        : character !== " " && UNPRINTED.test(character)
+        ? escaped(code)
         : character);
   }
   return mark + out + mark;
+}
+
+// what `str.isprintable` denies, but for private use (its marks must pass) and
+// what no Unicode of the day assigns
+const UNPRINTED = /[\p{Cc}\p{Cf}\p{Cs}\p{Z}]/u;
+
+function escaped(code: number): string {
+  const [letter, width] = code < 0x100
+    ? ["x", 2] as const
+    : code < 0x10000
+    ? ["u", 4] as const
+    : ["U", 8] as const;
+  return `\\${letter}${code.toString(16).padStart(width, "0")}`;
 }
 
 /** Python's `a == b`: no string equals a number, None equals None alone, lists and dicts by value. */
@@ -243,45 +273,4 @@ export function pythonEquals(a: RuntimeValue, b: RuntimeValue): boolean {
         );
   }
   return a.value === b.value;
-}
-
-const DAYS = "Sunday Monday Tuesday Wednesday Thursday Friday Saturday";
-const MONTHS = "January February March April May June July August September " +
-  "October November December";
-
-/** Python's `date.strftime(format)` in UTC and English. */
-export function strftime(date: Date, format: string): string {
-  const pad = (n: number, width = 2) => String(n).padStart(width, "0");
-  const day = DAYS.split(" ")[date.getUTCDay()]!;
-  const month = MONTHS.split(" ")[date.getUTCMonth()]!;
-  const hour = date.getUTCHours();
-  const year = date.getUTCFullYear();
-  const dayOfYear = (Date.UTC(year, date.getUTCMonth(), date.getUTCDate()) -
-        Date.UTC(year, 0, 1)) / 86_400_000 + 1;
-  const fields: Record<string, string> = {
-    A: day,
-    a: day.slice(0, 3),
-    B: month,
-    b: month.slice(0, 3),
-    d: pad(date.getUTCDate()),
-    H: pad(hour),
-    I: pad(hour % 12 || 12),
-    j: pad(dayOfYear, 3),
-    M: pad(date.getUTCMinutes()),
-    m: pad(date.getUTCMonth() + 1),
-    p: hour < 12 ? "AM" : "PM",
-    S: pad(date.getUTCSeconds()),
-    Y: String(year),
-    y: pad(year % 100),
-    Z: "",
-    z: "",
-    "%": "%",
-  };
-  const combined = format.replaceAll("%F", "%Y-%m-%d")
-    .replaceAll("%T", "%H:%M:%S").replaceAll("%D", "%m/%d/%y");
-  return combined.replace(/%(-?)([A-Za-z%])/g, (whole, minus, letter) => {
-    const text = fields[letter];
-    if (text === undefined) throw new Error(`strftime_now: unknown ${whole}`);
-    return minus === "" ? text : text.replace(/^0+(?=.)/, "");
-  });
 }

@@ -10,7 +10,7 @@ import type { ChatMessage, Finding } from "../row.ts";
 import { calibrate, type Calibration } from "./calibration.ts";
 import { explainCharacters } from "./characters.ts";
 import { checkTexts, checkTurns } from "./content_check.ts";
-import { checkMessages } from "./conversation.ts";
+import { checkMessages, checkRenderOptions } from "./conversation.ts";
 import { markOwners, type Ownership } from "./marking.ts";
 import {
   type ChatPolicy,
@@ -34,8 +34,8 @@ export interface RenderOptions {
   eosToken?: string;
   /** Function signatures, handed to the template as they are. */
   tools?: readonly unknown[];
-  /** What the template's clock says, in UTC. Without it, the day of the call; a template that looks at the clock is then a finding. */
-  date?: Date;
+  /** What the template's clock says, in UTC, or its ISO text. Without it, the day of the call; a template that can look at the clock is then a finding. */
+  date?: Date | string;
   /** Further variables of the template, such as `enable_thinking`. */
   templateOptions?: Readonly<Record<string, unknown>>;
   /** What is trained. */
@@ -70,6 +70,7 @@ export interface Rendering {
 interface Learnt {
   readonly calibration: Calibration;
   readonly tails: Map<string, string>;
+  readonly closings: Map<string, string>;
 }
 
 const learnt = new WeakMap<ChatTemplate, Map<string, Learnt>>();
@@ -79,6 +80,7 @@ export function understandChat(
   messages: readonly ChatMessage[],
   options: RenderOptions,
 ): Rendering {
+  checkRenderOptions(options);
   checkMessages(messages);
   const policy = readPolicy(options.policy);
   const template = compileTemplate(options.chatTemplate);
@@ -96,7 +98,7 @@ export function understandChat(
     (marked) => render(marked, false),
     template.literals,
   );
-  const { calibration, tails } = learn(template, {
+  const { calibration, tails, closings } = learn(template, {
     ...input,
     tools: undefined,
   });
@@ -107,6 +109,7 @@ export function understandChat(
     render,
     calibration,
     tails,
+    closings,
     bosToken,
     eosToken,
   };
@@ -157,6 +160,7 @@ function learn(
   if (found === undefined) {
     found = {
       tails: new Map(),
+      closings: new Map(),
       calibration: calibrate((messages, addGenerationPrompt) =>
         template.render({ ...input, messages, addGenerationPrompt })
       ),

@@ -1,21 +1,33 @@
 /**
  * One tokenisation of a whole text, with what repeats remembered.
  *
- * A tokenizer first cuts a text at its added tokens, then encodes what lies
- * between on its own; so equal stretches between equal neighbours have equal
- * ids, and are looked up.
+ * A tokenizer first cuts a text at its added tokens, then normalises and encodes
+ * what lies between on its own; so equal stretches have equal ids, and are
+ * looked up. Where whitespace or a space put before a text reaches over a cut, a
+ * text is encoded whole.
  *
  * @module
  */
-import type { Tokenizer } from "@huggingface/tokenizers";
+import type { TokenSpan } from "../contract.ts";
 
-/** Ids with the tokens' own writing. */
-export interface Encoded {
-  readonly ids: Int32Array;
-  readonly tokens: readonly string[];
+/** A text as tokens. */
+export interface Tokens {
+  /** [N] token ids. */
+  readonly inputIds: Int32Array;
+  /** The text that was tokenised: the given one, or what the normaliser made of it. */
+  readonly text: string;
+  /** [N] half-open byte ranges of `text`. */
+  readonly offsets: readonly TokenSpan[];
 }
 
-/** Characters that remembered stretches may hold together, about 32 MB. */
+/** A remembered stretch: its ids, and where each token ends in its bytes. */
+interface Known {
+  readonly text: string;
+  readonly ids: Int32Array;
+  readonly ends: Uint32Array;
+}
+
+/** UTF-16 units that remembered stretches may hold together, about 48 MB with their tokens. */
 const MOST_KEPT = 1 << 23;
 
 /** A stretch longer than this is seldom met again. */
@@ -24,84 +36,89 @@ const MOST_LENGTH = 1 << 14;
 // deno-lint-ignore no-explicit-any
 type Fields = Record<string, any>;
 
-/** Encodes texts, and remembers stretches between added tokens. */
-export class SegmentCache {
-  readonly #model: Tokenizer;
-  readonly #splitter: RegExp | null;
-  readonly #form: "NFC" | "NFD" | "NFKC" | "NFKD" | null;
-  readonly #known = new Map<string, Encoded>();
-  #kept = 0;
+/**
+ * Tokenises texts whole, from how a tokenizer does so.
+ *
+ * @param json `tokenizer.json`: where texts may be cut, and how they are normalised.
+ * @param config `tokenizer_config.json`.
+ * @param encodeWhole The ids of a text, and their ranges over the text normalised, which comes second.
+ */
+export function createEncode(
+  json: Fields,
+  config: Fields,
+  encodeWhole: (text: string, normal: string) => Tokens,
+): (text: string) => Tokens {
+  const added: Fields[] = json.added_tokens ?? [];
+  // found in the text as it is; the others are found in the normalised stretch
+  const found = added.filter(({ normalized, special }) =>
+    json.normalizer === null || !(normalized ?? !special)
+  ).map(({ content }) => content as string);
+  const splitter = found.length === 0 ? null : new RegExp(
+    `(${found.sort((a, b) => b.length - a.length).map(escape).join("|")})`,
+  );
+  const form = unicodeForm(json.normalizer);
+  const normalise = (text: string): string =>
+    form === null ? text : text.normalize(form);
+  // with the tokens that stand between, at odd places
+  const cut = (text: string): string[] =>
+    splitter === null ? [text] : text.split(splitter);
 
-  /** Reads from the files where texts may be cut and how they are normalised. */
-  constructor(model: Tokenizer, json: Fields, config: Fields) {
-    this.#model = model;
-    const added: Fields[] = json.added_tokens ?? [];
-    // whitespace that added tokens take, and a space put before a text, reach
-    // over the cut; there a text is encoded whole
-    const isPlain =
-      added.every(({ lstrip, rstrip, normalized, single_word }) =>
-        !lstrip && !rstrip && !single_word &&
-        (!normalized || json.normalizer === null)
-      ) && isByteLevel(json) && !config.remove_space;
-    this.#splitter = isPlain && added.length > 0
-      ? new RegExp(
-        `(${
-          added.map(({ content }) => content as string)
-            .sort((a, b) => b.length - a.length).map(escape).join("|")
-        })`,
-      )
-      : null;
-    this.#form = unicodeForm(json.normalizer);
+  const isPlain = isByteLevel(json) && !config.remove_space &&
+    added.every(({ lstrip, rstrip, single_word }) =>
+      !lstrip && !rstrip && !single_word
+    );
+  if (!isPlain) {
+    return (given) => {
+      const text = given.toWellFormed();
+      const normal = form === null
+        ? text
+        : cut(text).map((part, i) => i % 2 === 1 ? part : normalise(part))
+          .join("");
+      return encodeWhole(text, normal);
+    };
   }
-
-  /** The text as the model's normaliser leaves it; only Unicode's forms change it here. */
-  normalise(text: string): string {
-    return this.#form === null ? text : text.normalize(this.#form);
-  }
-
-  /** The ids of a whole text. */
-  encode(text: string): Encoded {
-    if (this.#splitter === null) return this.#encode(text);
-    const parts = text.split(this.#splitter);
-    const encoded: Encoded[] = [];
-    let count = 0;
-    for (const part of parts) {
-      if (part === "") continue;
-      const one = this.#remember(part);
-      encoded.push(one);
-      count += one.ids.length;
+  const known = new Map<string, Known>();
+  let kept = 0;
+  const remember = (part: string, isAdded: boolean): Known => {
+    const before = known.get(part);
+    if (before !== undefined) return before;
+    const { inputIds, text, offsets } = encodeWhole(
+      part,
+      isAdded ? part : normalise(part),
+    );
+    const ends = new Uint32Array(offsets.length);
+    offsets.forEach(([, end], t) => ends[t] = end);
+    const now = { text, ids: inputIds, ends };
+    if (part.length > MOST_LENGTH) return now;
+    if (kept > MOST_KEPT) {
+      known.clear();
+      kept = 0;
     }
-    const ids = new Int32Array(count);
-    const tokens: string[] = [];
-    let at = 0;
-    for (const one of encoded) {
-      ids.set(one.ids, at);
-      at += one.ids.length;
-      for (const token of one.tokens) tokens.push(token);
-    }
-    return { ids, tokens };
-  }
+    kept += part.length;
+    known.set(part, now);
+    return now;
+  };
+  return (text) =>
+    join(
+      cut(text.toWellFormed()).map((part, i) => remember(part, i % 2 === 1)),
+    );
+}
 
-  #remember(part: string): Encoded {
-    const known = this.#known.get(part);
-    if (known !== undefined) return known;
-    const encoded = this.#encode(part);
-    if (part.length > MOST_LENGTH) return encoded;
-    if (this.#kept > MOST_KEPT) {
-      this.#known.clear();
-      this.#kept = 0;
-    }
-    this.#kept += part.length;
-    this.#known.set(part, encoded);
-    return encoded;
+/** Stretches behind one another; in each, a token begins where the one before it ends. */
+function join(parts: readonly Known[]): Tokens {
+  const inputIds = new Int32Array(
+    parts.reduce((count, { ids }) => count + ids.length, 0),
+  );
+  const offsets: TokenSpan[] = new Array(inputIds.length);
+  let t = 0;
+  let base = 0;
+  for (const { ids, ends } of parts) {
+    inputIds.set(ids, t);
+    let start = base;
+    for (const end of ends) offsets[t++] = [start, start = base + end];
+    base = start;
   }
-
-  #encode(text: string): Encoded {
-    const { ids, tokens } = this.#model.encode(text, {
-      add_special_tokens: false,
-    });
-    return { ids: Int32Array.from(ids), tokens };
-  }
+  return { inputIds, text: parts.map(({ text }) => text).join(""), offsets };
 }
 
 function isByteLevel({ pre_tokenizer }: Fields): boolean {
@@ -112,7 +129,7 @@ function isByteLevel({ pre_tokenizer }: Fields): boolean {
 
 /** Unicode's normal form that a normaliser applies; the others leave a trace that the walk over bytes finds. */
 function unicodeForm(
-  normalizer: Fields | null,
+  normalizer: Fields | null | undefined,
 ): "NFC" | "NFD" | "NFKC" | "NFKD" | null {
   const type = normalizer?.type;
   if (type === "Sequence") {

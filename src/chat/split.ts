@@ -85,9 +85,8 @@ export function encodeChatRows(
   const reason = split === "always" ? null : whyRewritten(rendering);
   const whole = encodeRendering(rendering, options.tokenizer);
   const others = trained.some((one, i) => one && !answers.includes(i));
-  if (
-    answers.length < 2 || others || (split === "auto" && reason === null)
-  ) return [whole];
+  const isWhole = reason === null && (split === "auto" || answers.length < 2);
+  if (answers.length === 0 || others || isWhole) return [whole];
   const rows = answers.map((index) => {
     const part = messages.slice(0, index + 1).map((message, i) => ({
       ...message,

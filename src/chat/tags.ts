@@ -7,7 +7,7 @@
  */
 import type { TokenSpan } from "../contract.ts";
 import type { Finding } from "../row.ts";
-import { TAG_CLOSE, TAG_OPEN } from "./interpreter.ts";
+import { TAG_CLOSE, TAG_OPEN } from "./outputs.ts";
 import { isPythonSpace } from "./python.ts";
 
 import type { Chat, Turn } from "./turns.ts";

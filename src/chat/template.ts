@@ -8,9 +8,11 @@
  * @module
  */
 import { Environment, parse, tokenize } from "@huggingface/jinja";
+import { outOfRange, wrongKind } from "../checks.ts";
 import { ChatTemplateError } from "./errors.ts";
-import { GENERATION, markOutputs, PythonInterpreter } from "./interpreter.ts";
-import { strftime } from "./python.ts";
+import { PythonInterpreter } from "./interpreter.ts";
+import { GENERATION, markOutputs } from "./outputs.ts";
+import { strftime } from "./strftime.ts";
 
 /** What a template is rendered with. */
 export interface RenderInput {
@@ -47,10 +49,10 @@ export interface ChatTemplate {
 }
 
 /** Longer templates than this are not templates; real ones have up to 20,000 characters. */
-const MOST_SOURCE = 1_000_000;
+const MOST_SOURCE = 1 << 18;
 
 /** Runs of whitespace beyond this would cost the lexer's patterns the square of their length. */
-const MOST_SPACES = 4096;
+const MOST_SPACES = 512;
 
 /** Jinja's own limit in its sandbox, MAX_RANGE. */
 const MOST_RANGE = 100_000;
@@ -99,7 +101,7 @@ function compile(source: string): ChatTemplate {
   return {
     source,
     literals: program.literals,
-    hasGenerationTags: text.search(GENERATION_TAG) >= 0,
+    hasGenerationTags: program.isTagged,
     readsClock: /strftime_now/.test(text),
     render: (input) => run(program, input, false),
     renderTagged: (input) => run(program, input, true),
@@ -109,6 +111,7 @@ function compile(source: string): ChatTemplate {
 interface Program {
   readonly tree: ReturnType<typeof parse>;
   readonly literals: readonly string[];
+  readonly isTagged: boolean;
 }
 
 function parseTemplate(text: string): Program {
@@ -119,9 +122,10 @@ function parseTemplate(text: string): Program {
     ).map(({ value }) => value);
     const tree = parse(tokens);
     markOutputs(tree);
-    return { tree, literals: [...new Set(literals)] };
+    const isTagged = tokens.some(({ value }) => value === GENERATION);
+    return { tree, literals: [...new Set(literals)], isTagged };
   } catch (cause) {
-    throw refuse("template", wordsOf(cause), cause);
+    throw refuse(kindOf(cause), wordsOf(cause), cause);
   }
 }
 
@@ -166,8 +170,7 @@ function run(
         { cause },
       );
     }
-    const tooDeep = cause instanceof RangeError;
-    throw refuse(tooDeep ? "limit" : "template", wordsOf(cause), cause);
+    throw refuse(kindOf(cause), wordsOf(cause), cause);
   }
 }
 
@@ -175,8 +178,18 @@ function run(
 class Refusal extends Error {}
 
 /** The day of a call that names none: midnight, so that a day's runs agree. */
-export function dateOf({ date }: Pick<RenderInput, "date">): Date {
-  return date ?? new Date(Math.floor(Date.now() / 86_400_000) * 86_400_000);
+export function dateOf({ date }: { date?: Date | string | undefined }): Date {
+  if (date === undefined) {
+    return new Date(Math.floor(Date.now() / 86_400_000) * 86_400_000);
+  }
+  const read = typeof date === "string" ? new Date(date) : date;
+  if (!(read instanceof Date)) {
+    wrongKind("render chat", "date must be a Date or its ISO text", date);
+  }
+  if (Number.isNaN(read.getTime())) {
+    outOfRange("render chat", "date must be a day", date);
+  }
+  return read;
 }
 
 function range(from: number, to?: number, step = 1): number[] {
@@ -198,6 +211,11 @@ function refuse(
     `Cannot render chat template: ${words}`,
     { cause },
   );
+}
+
+/** The engine's own limits, of its stack and of its strings, throw RangeErrors. */
+function kindOf(cause: unknown): "limit" | "template" {
+  return cause instanceof RangeError ? "limit" : "template";
 }
 
 function wordsOf(cause: unknown): string {

@@ -56,10 +56,9 @@ export function readTokenFacts(
       own |= said[d] ?? 0;
       d++;
     } while (d < text.length && starts[d]! < to);
-    if (from === to && c > 0 && reasons[c - 1]! >= TRAINED_REASONS) {
-      edge = c - 1; // it has no bytes; between two trained ones it is trained
-    }
-    const straddles = first >= 0 && edge >= 0 && from < to;
+    // a space put before a text has no bytes, and goes with what follows it: a
+    // prompt that ends here has no such token, so that the answer begins with it
+    const straddles = first >= 0 && edge >= 0;
     const isTrained = first >= 0 &&
       (edge < 0 || (straddles && policy.straddling === "include"));
     const shown = isTrained ? first : edge >= 0 ? edge : c;

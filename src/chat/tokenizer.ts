@@ -11,25 +11,15 @@
  */
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { outOfRange, wrongKind } from "../checks.ts";
-import type { TokenSpan } from "../contract.ts";
 import {
   type AddedToken,
   createTokenBytes,
   type TokenAlphabet,
-  type WalkedToken,
   walkTokens,
 } from "./byte_offsets.ts";
-import { SegmentCache } from "./segments.ts";
+import { createEncode, type Tokens } from "./segments.ts";
 
-/** A text as tokens. */
-export interface Tokens {
-  /** [N] token ids. */
-  readonly inputIds: Int32Array;
-  /** The text that was tokenised: the given one, or what the normaliser made of it. */
-  readonly text: string;
-  /** [N] half-open byte ranges of `text`. */
-  readonly offsets: readonly TokenSpan[];
-}
+export type { Tokens } from "./segments.ts";
 
 /** What `encodeChat` needs of a tokenizer. Any object with these serves. */
 export interface ChatTokenizer {
@@ -60,6 +50,10 @@ export interface TokenizerFiles {
 }
 
 const ACTION = "load tokenizer";
+
+const utf8 = new TextEncoder();
+
+type TokenizerJson = ConstructorParameters<typeof HuggingFaceTokenizer>[0];
 
 // deno-lint-ignore no-explicit-any
 type Fields = Record<string, any>;
@@ -95,45 +89,35 @@ type Fields = Record<string, any>;
  * ```
  */
 export function loadTokenizer(files: TokenizerFiles): ChatTokenizer {
-  const json = readFile("tokenizerJson", files.tokenizerJson);
+  // what a file leaves out is null
+  const json: Fields = {
+    normalizer: null,
+    pre_tokenizer: null,
+    post_processor: null,
+    decoder: null,
+    added_tokens: [],
+    ...readFile("tokenizerJson", files.tokenizerJson),
+  };
   const config = readFile("tokenizerConfig", files.tokenizerConfig);
-  const model = new HuggingFaceTokenizer(
-    // what a file leaves out is null
-    {
-      normalizer: null,
-      pre_tokenizer: null,
-      post_processor: null,
-      decoder: null,
-      added_tokens: [],
-      ...json,
-    },
-    config,
-  );
+  const model = new HuggingFaceTokenizer(json as TokenizerJson, config);
   const alphabet = alphabetOf(json);
   const tokenBytes = createTokenBytes(alphabet);
   const added = new Map<string, AddedToken & { id: number }>();
   const addedById = new Map<number, string>();
   const special = new Set<number>();
-  for (const token of json.added_tokens ?? []) {
-    added.set(token.content, token);
-    addedById.set(token.id, token.content);
-    if (token.special) special.add(token.id);
+  for (const token of json.added_tokens) {
+    const { id, content } = token;
+    added.set(content, { ...token, bytes: utf8.encode(content) });
+    addedById.set(id, content);
+    if (token.special) special.add(id);
   }
-  const segments = new SegmentCache(model, json, config);
-  const encode = (text: string): Tokens => {
-    const normal = segments.normalise(text);
-    const { ids, tokens } = segments.encode(normal);
-    const walked = tokens.map((token): WalkedToken => ({
-      token,
-      added: added.get(token),
-    }));
-    const bytes = new TextEncoder().encode(normal);
-    return {
-      inputIds: ids,
-      text: normal,
-      offsets: walkTokens(bytes, walked, alphabet, tokenBytes),
-    };
-  };
+  const prefixesAll = JSON.stringify(json.normalizer).includes('"Prepend"');
+  const walk = { alphabet, tokenBytes, added, prefixesAll };
+  const encode = createEncode(json, config, (text, normal) => {
+    const { ids, tokens } = model.encode(text, { add_special_tokens: false });
+    const offsets = walkTokens(utf8.encode(normal), tokens, walk);
+    return { inputIds: Int32Array.from(ids), text: normal, offsets };
+  });
   return {
     chatTemplate: files.chatTemplate ?? templateOf(config),
     bosToken: textOf(config.bos_token),
@@ -141,8 +125,11 @@ export function loadTokenizer(files: TokenizerFiles): ChatTokenizer {
     encode,
     bytesOf: (id) => {
       const own = addedById.get(id);
-      if (own !== undefined) return new TextEncoder().encode(own);
-      const token = model.id_to_token(id);
+      // added tokens of nothing but U+2581 stand for spaces, as Gemma's
+      const isWord = own !== undefined &&
+        (alphabet === "byte-level" || /[^\u2581]/.test(own));
+      if (isWord) return utf8.encode(own);
+      const token = own ?? model.id_to_token(id);
       if (token === undefined) {
         outOfRange("read tokens", "an id must be in the vocabulary", id);
       }

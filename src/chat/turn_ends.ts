@@ -13,6 +13,9 @@ import type { Chat, Turn } from "./turns.ts";
 /** How much of the end of a text finds its place again in another rendering. */
 const ANCHOR = 200;
 
+/** How many ways to close a call are remembered of one template; real ones have one or two. */
+const MOST_CLOSINGS = 32;
+
 /** The end of what a message says, by which its place is found in another rendering. */
 export function anchorOf(
   text: string,
@@ -60,6 +63,20 @@ export function findEnd(
   if (direct !== undefined) {
     return { end: saidEnd, endOfTurn: [saidEnd, saidEnd + direct.length] };
   }
+  // a call is closed by the template's own text, words by their stop
+  const calls = chat.owned.runs.some(({ slot }) =>
+    slot.message === index && slot.field === "tool_calls"
+  );
+  const stops = [...calibration.stops, chat.eosToken].filter(Boolean);
+  const behind = text.slice(saidEnd, high);
+  if (!calls && !stops.some((stop) => behind.includes(stop))) {
+    return { end: saidEnd, endOfTurn: null };
+  }
+  for (const [closing, stop] of calls ? chat.closings : []) {
+    if (!behind.startsWith(closing + stop)) continue;
+    const end = saidEnd + closing.length;
+    return { end, endOfTurn: [end, end + stop.length] };
+  }
   // what the chat and the chat cut behind this message share belongs to it
   const cut = index === chat.messages.length - 1
     ? text
@@ -77,17 +94,16 @@ export function findEnd(
     saidEnd,
     Math.min(high, saidEnd + commonPrefix(text.slice(saidEnd, high), tail)),
   );
-  // a call is closed by the template's own text, words by their stop
-  const calls = chat.owned.runs.some(({ slot }) =>
-    slot.message === index && slot.field === "tool_calls"
-  );
-  for (const stop of [...calibration.stops, chat.eosToken]) {
-    const at = stop === "" ? -1 : rest.indexOf(stop);
+  for (const stop of stops) {
+    const at = rest.indexOf(stop);
     // the end of a sequence, where no answer was seen to end so, must follow
     // at once: it may stand anywhere behind
     const seen = calibration.stops.includes(stop);
     if (at < 0 || (!seen && !calls && rstrip(rest.slice(0, at)) !== "")) {
       continue;
+    }
+    if (calls && chat.closings.size < MOST_CLOSINGS) {
+      chat.closings.set(rest.slice(0, at), stop);
     }
     const end = saidEnd + at;
     return { end, endOfTurn: [end, end + stop.length] };

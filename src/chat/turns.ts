@@ -50,6 +50,8 @@ export interface Chat {
   readonly calibration: Calibration;
   /** Prompt tails seen before, by what they follow; shared between chats of one template. */
   readonly tails: Map<string, string>;
+  /** What closed calls before, up to their stops, with those stops; shared as well. */
+  readonly closings: Map<string, string>;
   readonly bosToken: string;
   readonly eosToken: string;
 }
@@ -208,9 +210,19 @@ function findStart(
     : `${previous.role} ${previous.tool_calls?.length ? "calls" : ""}`;
   const known = tails.get(key) ??
     (previous?.role === "user" ? calibration.promptTail : undefined);
-  // as calibrated, to the letter, and nothing beside it
-  if (known !== undefined && known !== "" && text.startsWith(known, low)) {
-    return startAt(chat, low, low + known.length, floor, null);
+  // as calibrated, to the letter, and nothing beside it: behind the message
+  // before, or a turn that says nothing would be taken for the header
+  const follows = previous === undefined ? low === 0 : before?.[1] === low;
+  const { promptTail, opening } = calibration;
+  const opened = promptTail.slice(promptTail.length - opening);
+  const unopened = known?.endsWith(opened)
+    ? known.slice(0, known.length - opening)
+    : known;
+  // all of it, or all but the think opening
+  for (const shown of follows ? [known, unopened] : []) {
+    if (shown && text.startsWith(shown, low)) {
+      return startAt(chat, low, low + shown.length, floor, null);
+    }
   }
   const prompt = tryRender(chat, index, true);
   if (prompt !== null) {
@@ -228,7 +240,7 @@ function findStart(
     const named = headerWithin(shown, calibration) ||
       (whole && index > 0 && (bare || rstrip(shown) !== ""));
     if (tail !== null && low + agreed >= floor && named) {
-      if (whole && shared >= low) tails.set(key, tail);
+      if (whole && shared >= low && follows) tails.set(key, tail);
       return startAt(chat, low, low + agreed, floor, shared >= low);
     }
   }
