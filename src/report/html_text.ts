@@ -29,7 +29,7 @@ export function safe(text: string): string {
  * so neither `</script` nor `<!--` can stand in it (HTML, section 4.12.1.3).
  */
 export function jsonText(value: unknown): string {
-  return JSON.stringify(value)
+  return JSON.stringify(value).replaceAll("<", "\\u003c")
     .replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
 }
 

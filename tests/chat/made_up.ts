@@ -7,7 +7,7 @@
  */
 
 /** Every turn has a header and a stop of one shape. */
-export const CHATML = "{% for m in messages %}" +
+export const CHATML: string = "{% for m in messages %}" +
   "<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}" +
   "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
@@ -15,7 +15,8 @@ export const CHATML = "{% for m in messages %}" +
 export const CHATML_SPECIAL: readonly string[] = ["<|im_start|>", "<|im_end|>"];
 
 /** The question's end opens the answer, the sequence's end stops it; roles must alternate. */
-export const LLAMA = "{{ bos_token }}{% if messages[0].role == 'system' %}" +
+export const LLAMA: string =
+  "{{ bos_token }}{% if messages[0].role == 'system' %}" +
   "{% set system = '<<SYS>>\n' + messages[0].content + '\n<</SYS>>\n\n' %}" +
   "{% set rest = messages[1:] %}{% else %}{% set system = '' %}" +
   "{% set rest = messages %}{% endif %}{% for m in rest %}" +
@@ -28,7 +29,7 @@ export const LLAMA = "{{ bos_token }}{% if messages[0].role == 'system' %}" +
 export const LLAMA_SPECIAL: readonly string[] = ["<s>", "</s>"];
 
 /** Contents are trimmed, the assistant is called model, a system message is refused. */
-export const GEMMA = "{{ bos_token }}{% for m in messages %}" +
+export const GEMMA: string = "{{ bos_token }}{% for m in messages %}" +
   "{% if m.role == 'system' %}{{ raise_exception('System role not supported') }}" +
   "{% endif %}<start_of_turn>" +
   "{{ 'model' if m.role == 'assistant' else m.role }}\n" +
@@ -43,7 +44,8 @@ export const GEMMA_SPECIAL: readonly string[] = [
 ];
 
 /** An answer has no stop of its own: the next role's tag ends it. */
-export const GLM = "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}" +
+export const GLM: string =
+  "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}" +
   "{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}";
 
 /** Its special tokens. */
@@ -54,7 +56,7 @@ export const GLM_SPECIAL: readonly string[] = [
 ];
 
 /** Every chat ends with the generation prompt, asked for or not. */
-export const PROMPTING = "{% for m in messages %}" +
+export const PROMPTING: string = "{% for m in messages %}" +
   "<|h|>{{ m.role }}<|/h|>\n\n{{ m.content | trim }}<|eot|>{% endfor %}" +
   "<|h|>assistant<|/h|>{{ '\n\n' }}";
 
@@ -66,14 +68,14 @@ export const PROMPTING_SPECIAL: readonly string[] = [
 ];
 
 /** The generation prompt opens a thought, earlier thoughts are dropped. */
-export const THINKING = "{{ bos_token }}{% for m in messages %}" +
+export const THINKING: string = "{{ bos_token }}{% for m in messages %}" +
   "{% if m.role == 'user' %}<|U|>{{ m.content }}{% elif m.role == 'assistant' %}" +
   "{% set content = m.content.split('</think>')[-1] if '</think>' in m.content else m.content %}" +
   "<|A|>{{ content }}<|E|>{% else %}{{ m.content }}{% endif %}{% endfor %}" +
   "{% if add_generation_prompt %}<|A|><think>\n{% endif %}";
 
 /** As {@link THINKING}, but the thoughts of every turn stay. */
-export const KEPT_THOUGHTS = "{% for m in messages %}" +
+export const KEPT_THOUGHTS: string = "{% for m in messages %}" +
   "<|{{ m.role }}|>{% if m.role == 'assistant' %}<think>\n{{ m.reasoning_content }}\n</think>\n\n{% endif %}" +
   "{{ m.content }}<|E|>{% endfor %}" +
   "{% if add_generation_prompt %}<|assistant|><think>\n{% endif %}";
@@ -89,7 +91,7 @@ export const THINKING_SPECIAL: readonly string[] = [
 ];
 
 /** Behind the last answer stands an end of text, as in Phi 3. */
-export const TRAILER = "{% for m in messages %}<|{{ m.role }}|>\n" +
+export const TRAILER: string = "{% for m in messages %}<|{{ m.role }}|>\n" +
   "{{ m.content }}<|end|>\n{% endfor %}" +
   "{% if add_generation_prompt %}<|assistant|>\n{% else %}{{ eos_token }}{% endif %}";
 
@@ -103,7 +105,8 @@ export const TRAILER_SPECIAL: readonly string[] = [
 ];
 
 /** The last answer stops with another token than those before it, as in gpt-oss. */
-export const OTHER_LAST = "{% for m in messages %}<|start|>{{ m.role }}" +
+export const OTHER_LAST: string =
+  "{% for m in messages %}<|start|>{{ m.role }}" +
   "<|message|>{{ m.content }}" +
   "{% if loop.last and m.role == 'assistant' and not add_generation_prompt %}<|return|>{% else %}<|end|>{% endif %}" +
   "{% endfor %}{% if add_generation_prompt %}<|start|>assistant{% endif %}";
@@ -117,7 +120,7 @@ export const OTHER_LAST_SPECIAL: readonly string[] = [
 ];
 
 /** Calls of tools, results as turns of the user, ChatML otherwise; as in Qwen. */
-export const TOOLS = "{% for m in messages %}" +
+export const TOOLS: string = "{% for m in messages %}" +
   "{% if m.role == 'tool' %}<|im_start|>user\n<tool_response>\n{{ m.content }}\n</tool_response><|im_end|>\n" +
   "{% else %}<|im_start|>{{ m.role }}\n{{ m.content or '' }}" +
   "{% for c in m.tool_calls or [] %}{{ '\n' if m.content or not loop.first }}" +
@@ -127,7 +130,7 @@ export const TOOLS = "{% for m in messages %}" +
   "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
 /** A turn that calls stops otherwise than one that answers, as in Llama 3.1 and GLM 4. */
-export const CALL_STOP = "{% for m in messages %}<|{{ m.role }}|>" +
+export const CALL_STOP: string = "{% for m in messages %}<|{{ m.role }}|>" +
   "{% if m.tool_calls %}" +
   "{{ m.tool_calls[0].function.name }}({{ m.tool_calls[0].function.arguments | tojson }})<|eom|>" +
   "{% else %}{{ m.content }}<|eot|>{% endif %}{% endfor %}" +
@@ -143,7 +146,8 @@ export const CALL_STOP_SPECIAL: readonly string[] = [
 ];
 
 /** ChatML with the tags that say what is trained. */
-export const TAGGED = "{% for m in messages %}<|im_start|>{{ m.role }}\n" +
+export const TAGGED: string =
+  "{% for m in messages %}<|im_start|>{{ m.role }}\n" +
   "{% if m.role == 'assistant' %}{% generation %}{{ m.content }}<|im_end|>{% endgeneration %}" +
   "{% else %}{{ m.content }}<|im_end|>{% endif %}{{ '\n' }}{% endfor %}" +
   "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";

@@ -300,7 +300,17 @@ Deno.test("encodeChat() trains an answer that begins at token 0", async () => {
 });
 
 Deno.test("encodeChat() trains whitespace that begins an answer", async () => {
-  for (const content of [" a", "  a", "\ta", "\u00a0a", "\u3000a", "\n a"]) {
+  for (
+    const content of [
+      " a",
+      "  a",
+      "\ta",
+      "\u00a0a",
+      "\u3000a",
+      "\n a",
+      "\ufeffa",
+    ]
+  ) {
     for (
       const [name, template] of [
         [
@@ -319,6 +329,7 @@ Deno.test("encodeChat() trains whitespace that begins an answer", async () => {
       ], template);
       const stop = name === "qwen3" ? "<|im_end|>" : "</s>";
       assertEquals(trainedText(row), content + stop, `${name}: ${content}`);
+      assertEquals(row.certificate.runs[0]!.text, content + stop);
     }
   }
 });

@@ -56,7 +56,10 @@ function files(
   options: TinyOptions,
   json: Record<string, unknown>,
   model: Record<string, unknown> = {},
-) {
+): {
+  tokenizerJson: Record<string, unknown>;
+  tokenizerConfig: Record<string, unknown>;
+} {
   for (const pair of merges) vocab[pair.join("")] ??= Object.keys(vocab).length;
   const first = Object.keys(vocab).length;
   const added = (options.special ?? []).map((content, i) => ({

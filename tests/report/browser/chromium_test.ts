@@ -369,12 +369,32 @@ test(
   },
 );
 
-test("nothing sticks out of a narrow page", everything, async (page) => {
+test("nothing sticks out of a narrow page", () => {
+  const long = "x".repeat(500); // without a place to break
+  const row = chatRow([
+    { role: "user", content: long },
+    { role: long, content: [long], train: true },
+  ], [{ code: "control-text", message: 0, detail: long, tokens: [3, 4] }]);
+  const input = everything();
+  const audit = new Audit();
+  audit.add(row, 6);
+  audit.addRefusal(7, long, long);
+  return {
+    ...input,
+    title: long,
+    rows: [...input.rows, { line: 6, row }],
+    summary: audit.summary(),
+  };
+}, async (page) => {
   await page.value(openAll);
   for (const width of [400, 800, 1400]) {
     await page.look(width, 900);
     const wide = await page.value("document.documentElement.scrollWidth");
     assert(wide <= width, `${wide} at ${width}`);
+    const tokens: number[] = await page.value(
+      `[...document.querySelectorAll(".toks")].map((one) => one.scrollWidth - one.clientWidth)`,
+    );
+    assertEquals(tokens.filter((more) => more > 0), []);
   }
 });
 
