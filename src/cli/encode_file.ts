@@ -1,7 +1,8 @@
 /**
- * A file of conversations as chunks of records, in the order of the file. With
- * several workers the chunks are encoded at the same time and handed on in
- * order; a reader that is ahead waits.
+ * A file of conversations as chunks of records, in the order of the file. Several
+ * threads encode at the same time, and what they make is handed on in order; a
+ * reader that is ahead waits. One thread is worth its while too: its memory is
+ * gone when the rows are written.
  *
  * @module
  */
@@ -21,7 +22,7 @@ export interface FileSettings {
   readonly reading: ConversationOptions;
   readonly encoding: EncodingSettings;
   readonly chunk: ChunkSettings;
-  /** How many threads encode. */
+  /** How many threads encode; 0: this one, which holds what it made until V8 tidies up. */
   readonly workers: number;
 }
 
@@ -45,7 +46,7 @@ export async function encodeFile(
   { reading, encoding, chunk, workers }: FileSettings,
 ): Promise<EncodedFile> {
   const batches = () => batchesOf(input, reading);
-  if (workers === 1) {
+  if (workers === 0) {
     const encoder = createEncoder(encoding);
     const breathe = createBreath();
     const chunks = async function* (): AsyncGenerator<Chunk, void, void> {

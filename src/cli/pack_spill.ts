@@ -16,8 +16,11 @@ import {
 import type { PreparedRow } from "./outputs.ts";
 import type { Spill, SpilledRow } from "./spill.ts";
 
-/** Tokens that are laid out at a time; a parquet file's row groups are as large. */
-const TOKENS_AT_ONCE = 1 << 17;
+/**
+ * Tokens that are laid out at a time, and stand in a row group of parquet, whose
+ * writer takes some 400 bytes of memory a token.
+ */
+const TOKENS_AT_ONCE = 1 << 16;
 
 /** Nor more rows than this. */
 const ROWS_AT_ONCE = 4096;

@@ -88,7 +88,7 @@ export const PREPARE: CommandHelp = {
         workers: {
           value: "N",
           help: "threads that encode, each with a tokenizer of its own " +
-            "(default 1); the result is the same",
+            "(default 1; 0: the main thread); the result is the same",
         },
       },
     },
@@ -124,7 +124,7 @@ export interface Job {
   readonly padId: number | undefined;
   /** What the length of padded rows is a multiple of. */
   readonly padToMultipleOf: number;
-  /** How many threads encode. */
+  /** How many threads encode; 0: the main one. */
   readonly workers: number;
   /** Whether programs want to know, too. */
   readonly json: boolean;
@@ -157,7 +157,7 @@ export function readJob(args: Args): Job {
       "--certificates are text, which a tensor cannot hold: write .jsonl or .parquet",
     );
   }
-  const workers = args.count("workers", 1) ?? 1;
+  const workers = args.count("workers", 0) ?? 1;
   if (workers > MOST_WORKERS) {
     throw new UsageError(`--workers must be at most ${MOST_WORKERS}`);
   }

@@ -81,6 +81,7 @@ const SUMMARY = `
 .card h3 button[aria-pressed="true"]::after { content: "shown ✕"; font-weight: 650; }
 .card h3 button:focus-visible { outline: 3px solid var(--focus); outline-offset: 3px; border-radius: 4px; }
 .card .rows { font-weight: 400; color: var(--quiet); }
+.card h3 { overflow-wrap: anywhere; } .card h3 span { min-width: 0; }
 .card p { font-size: 14px; }
 .card ul { margin: 6px 0 0; padding: 0; list-style: none; font-size: 13px; color: var(--quiet); }
 .card li { overflow-wrap: anywhere; margin-top: 2px; max-height: 5.9em; overflow: hidden; }
