@@ -63,7 +63,7 @@ export function rowBlock(
     strip(all) +
     `<span class="share"><b>${percent(share)}</b> ${count(trained)} of ` +
     `${count(all.length)}</span>` +
-    `<span class="preview">${preview(turns)}</span>` +
+    `<span class="preview">${preview(row, turns)}</span>` +
     (badges.length > 0
       ? `<span class="badges">${badges.join("")}</span>`
       : "") +
@@ -80,12 +80,25 @@ export function codesOf(row: ReportRow, trained: number): string[] {
   return [...codes];
 }
 
-/** What the first one to say something says, the system last. */
-function preview(turns: readonly Turn[]): string {
-  const said = (turn: Turn | undefined) =>
-    turn?.stretches.filter(({ field }) => field === "content" || field === null)
-      .flatMap(({ cells }) => cells.slice(0, 60).map(({ text }) => text))
-      .join("").trim() ?? "";
+/** How many tokens a preview reads at most. */
+const PREVIEW = 60;
+
+/** What the user says first, or else whoever says something. */
+function preview(row: ReportRow, turns: readonly Turn[]): string {
+  const said = (turn: Turn | undefined): string => {
+    const own =
+      turn?.stretches.filter(({ field }) =>
+        field === "content" || field === null
+      ).flatMap(({ cells }) => cells).slice(0, PREVIEW) ?? [];
+    const text = own.map(({ text }) => text).join("").trim();
+    if (!isEncodedChat(row) || own.every((cell) => cell.partOf === "")) {
+      return text;
+    }
+    // characters, not the bytes of their parts
+    const bytes = new TextEncoder().encode(row.text)
+      .subarray(own[0]!.bytes![0], own.at(-1)!.bytes![1]);
+    return new TextDecoder().decode(bytes).trim();
+  };
   const kinds = (turn: Turn) => kindOfRole(turn.role);
   const user = turns.find((turn) => kinds(turn) === "user");
   const text = said(user) || said(turns.find((turn) => said(turn) !== ""));

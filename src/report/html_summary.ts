@@ -100,9 +100,15 @@ function tiles(summary: Summary): string[] {
     ...overlong === null ? [] : [tile(
       `longer than ${count(overlong.maxLength)}`,
       counted(overlong.rows, "row"),
-      `a cut loses ${counted(overlong.trainedTokensCut, "trained token")}, ` +
-        `all of ${counted(overlong.answersLost, "row")}: ` +
-        lines(overlong.lines, overlong.answersCut),
+      overlong.rows === 0
+        ? ""
+        : `a cut loses ${counted(overlong.trainedTokensCut, "trained token")}` +
+          (overlong.answersLost === 0
+            ? ""
+            : `, all of ${counted(overlong.answersLost, "row")}`) +
+          (overlong.answersCut === 0
+            ? ""
+            : `: ${lines(overlong.lines, overlong.answersCut)}`),
     )],
   ];
 }

@@ -240,9 +240,8 @@ function others(
     const words = `${counted(overlong.rows, "row")} longer than ` +
       `${counted(maxLength, "token")}: a cut there takes ` +
       `${counted(trainedTokensCut, "trained token")} off ` +
-      `${counted(answersCut, "row")}, and all of them off ${
-        count(answersLost)
-      }`;
+      counted(answersCut, "row") +
+      (answersLost === 0 ? "" : `, and all of them off ${count(answersLost)}`);
     lines.push(
       ...say(screen, words + linesOf(overlong.lines, answersCut), "  "),
     );

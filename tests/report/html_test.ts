@@ -234,6 +234,18 @@ Deno.test("HtmlReport keeps to its limits, but shows findings beyond them", () =
   assert(count({}, [])[1].includes("There is no row."));
 });
 
+Deno.test("htmlReport() previews what the user says, in whole characters", () => {
+  const html = report(sampleRows());
+  const previews = [...html.matchAll(/<span class="preview">(.*?)<\/span>/g)]
+    .map(([, text]) => text);
+  assertEquals(previews.slice(0, 4), [
+    "What is the capital of France?",
+    "Smile 😀!",
+    "Only the last turn counts.",
+    "Nobody answers.",
+  ]);
+});
+
 Deno.test("HtmlReport names rows of one line apart", () => {
   const row = chatRow([{ role: "assistant", content: "a" }]);
   const page = new HtmlReport("t");

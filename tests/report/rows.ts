@@ -224,7 +224,7 @@ export function sampleRows(): { line: number; row: EncodedChat }[] {
       {
         role: "assistant",
         content: ["Here: ", [0xf0, 0x9f, 0x98], [0x81, 0x20], "and\t", "tabs"],
-        reasons: { 2: "straddles" },
+        reasons: { 3: "straddles" },
       },
     ], [{
       code: "straddling-token",
