@@ -21,7 +21,7 @@ import {
   READING_OPTIONS,
   readReading,
 } from "./encoding_options.ts";
-import { DataError, oneLine } from "./errors.ts";
+import { DataError, jsonLine, oneLine } from "./errors.ts";
 import { FAIL_ON_HELP, FoundRows, readLimits } from "./fail_on.ts";
 import { type CliIo, createBreath } from "./io.ts";
 import {
@@ -204,8 +204,7 @@ async function say(
   io: CliIo,
 ): Promise<void> {
   if (args.has("json")) {
-    const json = JSON.stringify({ file: name, ...summary });
-    return await io.stdout.write(`${json}\n`);
+    return await io.stdout.write(jsonLine({ file: name, ...summary }));
   }
   const screen = {
     color: io.stdout.color,

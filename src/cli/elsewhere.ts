@@ -101,15 +101,20 @@ export function judge(
   let runs = 0;
   let stopped = 0;
   let isTrained = false;
+  let start = 0; // of the run
   const borders = new Set(cuSeqlens ?? []);
   for (let t = 0; t < length; t++) {
-    if (labels[t] === IGNORE_INDEX) continue;
+    if (borders.has(t)) start = t;
+    if (labels[t] === IGNORE_INDEX) {
+      start = t + 1;
+      continue;
+    }
     isTrained = true;
     const isLast = t + 1 === length || labels[t + 1] === IGNORE_INDEX ||
       borders.has(t + 1);
     if (!isLast || ends.size === 0) continue;
     runs++;
-    if (endsIn(inputIds, labels, t, ends)) stopped++;
+    if (endsIn(inputIds.subarray(start, t + 1), ends)) stopped++;
     else {
       const isCut = t + 1 === length && length === maxLength;
       const next = borders.has(t + 1) ? undefined : inputIds[t + 1];
@@ -134,17 +139,9 @@ export function judge(
   return { findings, runs, stopped };
 }
 
-function endsIn(
-  inputIds: Int32Array,
-  labels: Int32Array,
-  last: number,
-  ends: ReadonlySet<number>,
-): boolean {
-  for (let t = last; t >= Math.max(0, last - BEHIND_STOP); t--) {
-    if (labels[t] === IGNORE_INDEX) return false;
-    if (ends.has(inputIds[t]!)) return true;
-  }
-  return false;
+/** Whether a run ends with a stop, or with a stop and little behind it. */
+function endsIn(run: Int32Array, ends: ReadonlySet<number>): boolean {
+  return run.subarray(-1 - BEHIND_STOP).some((id) => ends.has(id));
 }
 
 /** Counts what is odd about rows, for a summary that does not know them. */

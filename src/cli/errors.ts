@@ -60,3 +60,15 @@ export function fileReason(error: unknown): string {
 export function oneLine(message: string): string {
   return inline(message.trim());
 }
+
+// Controls beyond ASCII's, and what turns a line around (Unicode UAX #9).
+const OBEYED = /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/** A value as one line of JSON, with nothing in it that a terminal would obey. */
+export function jsonLine(value: unknown): string {
+  const json = JSON.stringify(value).replace(
+    OBEYED,
+    (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  return `${json}\n`;
+}

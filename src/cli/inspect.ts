@@ -20,7 +20,7 @@ import {
   READING_OPTIONS,
   readReading,
 } from "./encoding_options.ts";
-import { DataError, oneLine, UsageError } from "./errors.ts";
+import { DataError, jsonLine, oneLine, UsageError } from "./errors.ts";
 import { type CliIo, createBreath } from "./io.ts";
 import { type Args, type CommandHelp, parseCommand } from "./options.ts";
 import { type Input, openInput } from "./read_input.ts";
@@ -220,7 +220,7 @@ async function look(
 /** Rows on standard output, for people or for programs. */
 function showing(args: Args, io: CliIo): Show {
   if (args.has("json")) {
-    return (row, line) => io.stdout.write(`${jsonOf(row, line)}\n`);
+    return (row, line) => io.stdout.write(jsonOf(row, line));
   }
   const maxTokens = args.count("max-tokens", 1);
   const options = {
@@ -241,7 +241,7 @@ function showing(args: Args, io: CliIo): Show {
 /** A row as one line of JSON. */
 function jsonOf(row: ReportRow, line: number): string {
   const chat = isEncodedChat(row) ? row : null;
-  return JSON.stringify({
+  return jsonLine({
     line,
     text: chat?.text ?? null,
     tokens: cells(row).map((cell) => ({

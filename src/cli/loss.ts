@@ -17,6 +17,7 @@ import { shiftLeft } from "../labels/shift.ts";
 import { reduced, type Sums } from "../loss/result.ts";
 import { exactTerms, roundedSum } from "../reference/exact_sum.ts";
 import { loadTokenizerFolder } from "./encoding.ts";
+import { jsonLine } from "./errors.ts";
 import { type CliIo, createBreath } from "./io.ts";
 import { type LossInputs, openLossInputs } from "./loss_inputs.ts";
 import { LOSS, type LossJob, readLossJob } from "./loss_options.ts";
@@ -47,7 +48,7 @@ export async function loss(
   }
   if (job.json) {
     const json = summaryOfLosses(losses, inputs, job, tokenizer);
-    await io.stdout.write(`${JSON.stringify(json)}\n`);
+    await io.stdout.write(jsonLine(json));
   } else {
     const lines = reportLosses(losses, inputs, job, tokenizer, io.stdout);
     await io.stdout.write(`${lines.join("\n")}\n`);

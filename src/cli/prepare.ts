@@ -8,7 +8,7 @@
 import { counted } from "../report/paint.ts";
 import { encodeFile } from "./encode_file.ts";
 import { readEncoding, readReading } from "./encoding_options.ts";
-import { DataError } from "./errors.ts";
+import { DataError, jsonLine } from "./errors.ts";
 import { type CliIo, createBreath } from "./io.ts";
 import { parseCommand } from "./options.ts";
 import { createSink, type SinkSettings } from "./outputs.ts";
@@ -86,7 +86,7 @@ export async function prepare(
     );
     if (job.json) {
       const json = summaryOf(tally, job.output, written);
-      await io.stdout.write(`${JSON.stringify(json)}\n`);
+      await io.stdout.write(jsonLine(json));
     }
   } finally {
     spill.close();
