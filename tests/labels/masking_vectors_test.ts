@@ -2,7 +2,8 @@
  * What other projects' own tests say of masking: tests/vectors/masking.jsonl,
  * one row of theirs a line.
  *
- * Rows of the collection that are not here are for chats: TRL-19 (a template's
+ * Rows of the collection that are about chats are run in
+ * tests/chat/vectors_test.ts: TRL-19 (a template's
  * stop token), TT-1 (roles by name), LF-3 (prefixes of a conversation), NAM-3
  * (last turn only); and TRL-18, where a missing marker warns: here no span means
  * that all is ignored, as eleven_test.ts has it.
