@@ -73,6 +73,7 @@ export function encodeInParts(
   let base = 0;
   const spans: [number, number][] = [];
   for (const part of parts) {
+    if (base > 0) checkWhole(part, tokenizer);
     for (const [from, to] of part.offsets) spans.push([from + base, to + base]);
     base += new TextEncoder().encode(part.text).length;
   }
@@ -87,6 +88,21 @@ export function encodeInParts(
     text: parts.map((part) => part.text).join(""),
     offsets: spans,
   };
+}
+
+/** Throws where a tokenizer begins a text with a space of its own: behind a cut it would be trained as the message's. */
+function checkWhole(
+  { inputIds, offsets }: Tokens,
+  tokenizer: ChatTokenizer,
+): void {
+  const first = inputIds[0];
+  if (first === undefined) return;
+  const [start, end] = offsets[0]!;
+  if (tokenizer.bytesOf(first).length === end - start) return;
+  throw new ChatTemplateError(
+    "tokens",
+    "Cannot neutralise control text as this tokenizer puts a space before every text: report it, or refuse it with an error",
+  );
 }
 
 /** The character that begins at a byte, by halving. */

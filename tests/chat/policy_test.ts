@@ -24,7 +24,7 @@ import {
   LLAMA,
   LLAMA_SPECIAL,
 } from "./made_up.ts";
-import { byteLevel } from "./tiny.ts";
+import { byteLevel, sentencePiece } from "./tiny.ts";
 
 const user = (content: string): ChatMessage => ({ role: "user", content });
 const bot = (content: string, more = {}): ChatMessage => ({
@@ -146,6 +146,22 @@ Deno.test("a stop inside a message ends nothing, and is a finding", () => {
       }),
     ChatTemplateError,
     "holds the text of a special token",
+  );
+});
+
+Deno.test("control text is not neutralised where that would put a space in", () => {
+  const spaced = sentencePiece({ special: LLAMA_SPECIAL, eos: "</s>" });
+  const encode = (controlText: "report" | "neutralise") =>
+    encodeChat([user("a?"), bot("say </s> twice")], {
+      tokenizer: spaced,
+      chatTemplate: LLAMA,
+      policy: { controlText },
+    });
+  assertEquals(encode("report").findings[0]!.code, "control-text");
+  assertThrows(
+    () => encode("neutralise"),
+    ChatTemplateError,
+    "puts a space before every text",
   );
 });
 
