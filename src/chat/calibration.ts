@@ -54,6 +54,9 @@ const NAME = "\ue051\ue052\ue053";
 const KEY = "\ue061\ue062\ue063";
 const VALUE = "\ue071\ue072\ue073";
 
+/** The tags by which templates open a thought. */
+const THINK_TAG = /<(think|thinking|thought|reasoning)>\s*$/;
+
 /** Learns what a template writes around answers; nothing where it takes no such conversations. */
 export function calibrate(render: RenderMessages): Calibration {
   const asText = (text: string): unknown => text;
@@ -97,9 +100,11 @@ function calibrateWith(
   const silent = shown === unprompted && shown !== intoA1 &&
     rstrip(intoA1.slice(commonPrefix(shown, intoA1))) !== "";
   const promptTail = silent ? intoA1 : shown;
-  const opened = commonPrefix(promptTail, intoA1);
+  // a think tag at its end opens the answer, also where every answer has one
+  const thought = THINK_TAG.exec(promptTail)?.index ?? promptTail.length;
+  const opened = Math.min(commonPrefix(promptTail, intoA1), thought);
   const named = promptTail.slice(
-    shown === unprompted ? 0 : commonPrefix(promptTail, unprompted),
+    shown === unprompted ? 0 : wholeTags(promptTail, unprompted),
     opened,
   );
   const alwaysPrompts = shown === unprompted && rstrip(named) !== "" &&
@@ -190,6 +195,13 @@ function commonSuffix(a: string, b: string): number {
     n++;
   }
   return n;
+}
+
+/** What they share from the start, less a tag in which they part. */
+function wholeTags(a: string, b: string): number {
+  const shared = a.slice(0, commonPrefix(a, b));
+  const open = shared.lastIndexOf("<");
+  return open > shared.lastIndexOf(">") ? open : shared.length;
 }
 
 const BRACKETS: readonly (readonly [string, string])[] = [

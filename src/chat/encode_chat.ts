@@ -28,7 +28,7 @@ import {
   understandChat,
 } from "./rendering.ts";
 import { readTokenFacts, type TokenFacts } from "./token_reasons.ts";
-import type { ChatTokenizer } from "./tokenizer.ts";
+import type { ChatTokenizer, Tokens } from "./tokenizer.ts";
 
 /** What a chat is encoded with. */
 export interface EncodeOptions extends Omit<RenderOptions, "chatTemplate"> {
@@ -130,7 +130,7 @@ export function encodeRendering(
   const first = neutralise
     ? { ...policy, straddling: "exclude" } as const
     : policy;
-  let facts = readTokenFacts(owned, tokens.offsets, first, told);
+  let facts = readTokenFacts(owned, tokens, tokenizer, first, told);
   const control = controlTokens(tokens, facts, tokenizer);
   if (control.length > 0) {
     reportControl(control, tokens, owned, policy.controlText, findings);
@@ -140,7 +140,7 @@ export function encodeRendering(
       tokens = encodeInParts(tokenizer, owned.text, tokens, control);
       owned = followNormaliser(before, tokens.text);
     }
-    facts = readTokenFacts(owned, tokens.offsets, policy, told = []);
+    facts = readTokenFacts(owned, tokens, tokenizer, policy, told = []);
     const left = controlTokens(tokens, facts, tokenizer);
     if (left.length > 0) reportControl(left, tokens, owned, "error", findings);
   }
@@ -166,11 +166,7 @@ export function encodeRendering(
     row,
     tokenizer,
     rendering.proof,
-    trainedBytes(
-      owned,
-      policy.straddling === "include" ? facts : null,
-      offsets,
-    ),
+    trainedBytes(owned, facts, tokens, policy.straddling === "include"),
   );
   reportRow(
     rendering,
@@ -197,11 +193,12 @@ function saidCharacters({ owned, text }: Rendering): Uint8Array {
   return said;
 }
 
-/** Whether the policy allows a byte; with straddling tokens included, theirs are allowed too. */
+/** Whether the policy allows a byte; those of straddling tokens where they are included, and whitespace that a trained token takes. */
 function trainedBytes(
   { text, reasons }: OwnedText,
-  included: TokenFacts | null,
-  offsets: readonly (readonly [number, number])[],
+  facts: TokenFacts,
+  { offsets }: Tokens,
+  included: boolean,
 ): (byte: number) => boolean {
   const starts = byteStarts(text);
   const allowed = new Uint8Array(starts[text.length]!);
@@ -211,8 +208,10 @@ function trainedBytes(
       allowed[byte] = 1;
     }
   }
-  included?.reasons.forEach((reason, t) => {
-    if (reason < TRAINED_REASONS) allowed.fill(1, ...offsets[t]!);
+  facts.reasons.forEach((reason, t) => {
+    const [start, end] = offsets[t]!;
+    if (reason >= TRAINED_REASONS) return;
+    if (included || facts.takesSpace[t]) allowed.fill(1, start, end);
   });
   return (byte) => allowed[byte] === 1;
 }

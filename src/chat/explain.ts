@@ -79,19 +79,26 @@ const WORDS: Record<Reason, string> = {
  * ```
  */
 export function explain(row: EncodedChat): Explanation[] {
-  return row.roles.map((role, message) => {
-    const counts = new Map<Reason, number>();
-    let tokens = 0;
-    let trained = 0;
-    for (let t = 0; t < row.owners.length; t++) {
-      if (row.owners[t] !== message) continue;
-      const reason = REASONS[row.reasons[t]!]!;
-      counts.set(reason, (counts.get(reason) ?? 0) + 1);
-      tokens++;
-      if (row.labels[t] !== IGNORE_INDEX) trained++;
-    }
+  const seen = row.roles.map(() => ({
+    counts: new Map<Reason, number>(),
+    tokens: 0,
+    trained: 0,
+    findings: [] as Finding[],
+  }));
+  for (const [t, message] of row.owners.entries()) {
+    const one = seen[message];
+    if (one === undefined) continue; // nobody's
+    const reason = REASONS[row.reasons[t]!]!;
+    one.counts.set(reason, (one.counts.get(reason) ?? 0) + 1);
+    one.tokens++;
+    if (row.labels[t] !== IGNORE_INDEX) one.trained++;
+  }
+  for (const finding of row.findings) {
+    seen[finding.message ?? -1]?.findings.push(finding);
+  }
+  return seen.map(({ counts, tokens, trained, findings }, message) => {
+    const role = row.roles[message]!;
     const reasons = [...counts].sort((a, b) => b[1] - a[1]);
-    const findings = row.findings.filter((one) => one.message === message);
     return {
       message,
       role,

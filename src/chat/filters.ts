@@ -69,8 +69,13 @@ function isWithin(one: RuntimeValue, { type, value }: RuntimeValue): boolean {
   return value.some((other: RuntimeValue) => pythonEquals(one, other));
 }
 
-const end = (at: 0 | -1): Filter => (operand) =>
-  isText(operand) ? toRuntime([...operand.value].at(at)) : undefined;
+const ends = (pattern: RegExp): Filter => (operand) =>
+  isText(operand) ? toRuntime(pattern.exec(operand.value)?.[0]) : undefined;
+
+/** How many characters a text has; a pair of surrogates is one. */
+function lengthOf(text: string): number {
+  return text.replace(/[\ud800-\udbff][\udc00-\udfff]/g, "-").length;
+}
 
 /** Filters by name. */
 export const FILTERS: ReadonlyMap<string, Filter> = new Map<string, Filter>([
@@ -84,14 +89,22 @@ export const FILTERS: ReadonlyMap<string, Filter> = new Map<string, Filter>([
     "list",
     (operand) => isText(operand) ? toRuntime([...operand.value]) : undefined,
   ],
-  ["count", ({ value }) =>
-    toRuntime(
-      typeof value === "string"
-        ? [...value].length
-        : value.length ?? value.size ?? 0,
-    )],
-  ["first", end(0)],
-  ["last", end(-1)],
+  [
+    "count",
+    ({ value }) =>
+      toRuntime(
+        typeof value === "string"
+          ? lengthOf(value)
+          : value.length ?? value.size ?? 0,
+      ),
+  ],
+  [
+    "length",
+    (operand) =>
+      isText(operand) ? toRuntime(lengthOf(operand.value)) : undefined,
+  ],
+  ["first", ends(/^[^]/u)],
+  ["last", ends(/[^]$/u)],
   ["replace", (operand, args) => {
     const [from, to, ...rest] = args();
     return isText(operand) && rest.length === 0 && from && to

@@ -27,10 +27,10 @@ export function whyRewritten(rendering: Rendering): string | null {
 export function whyDropped(
   { chat, turns, trained, findings }: Rendering,
 ): string | null {
-  const last = turns.findLast(({ message }) => trained[message]);
+  const last = chat.messages.length - 1;
   for (const turn of turns) {
     const { message } = turn;
-    if (!trained[message] || turn === last) continue;
+    if (!trained[message] || message === last) continue;
     const cut = findings.some((finding) =>
       finding.message === message && /dropped/.test(finding.code)
     );

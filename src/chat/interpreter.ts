@@ -16,7 +16,16 @@ import {
 import { Budget } from "./budget.ts";
 import { FILTERS, toRuntime, type Value } from "./filters.ts";
 import { bind, itemsOf, LoopExit, loopOf } from "./loops.ts";
-import { type AnyNode, GENERATION, TAG_CLOSE, TAG_OPEN } from "./outputs.ts";
+import {
+  type AnyNode,
+  done,
+  GENERATION,
+  literal,
+  nameOf,
+  type Node,
+  TAG_CLOSE,
+  TAG_OPEN,
+} from "./outputs.ts";
 import {
   NAMED_ARGUMENTS,
   pythonEquals,
@@ -25,20 +34,9 @@ import {
   STRING_METHODS,
 } from "./python.ts";
 
-type Node = Parameters<Interpreter["evaluate"]>[0];
-
-/** A value that has been computed already, in the place of the node that made it. */
-function done(value: Value): Node {
-  return { type: "Done", value } as unknown as Node;
-}
-
-function literal(value: string): Node {
-  return { type: "StringLiteral", value } as unknown as Node;
-}
-
 /** Filters that make a list of a text's characters. */
 const SPREADING: ReadonlySet<string> = new Set(
-  "list first last count length select reject join unique sort".split(" "),
+  "list select reject join unique sort".split(" "),
 );
 
 /** The interpreter, for one rendering. */
@@ -58,8 +56,8 @@ export class PythonInterpreter extends Interpreter {
     const value = this.#evaluate(node as unknown as AnyNode, scope) ??
       super.evaluate(node, scope);
     this.#budget.leave();
-    if (node?.type === "CallExpression") {
-      this.#budget.read(value as RuntimeValue);
+    if (node?.type === "CallExpression" && Array.isArray(value.value)) {
+      this.#budget.spend(value.value.length / 4);
     }
     return this.#budget.hold(value as RuntimeValue) as Value;
   }
@@ -252,6 +250,16 @@ export class PythonInterpreter extends Interpreter {
       );
     }
     if (node.property.type === "SliceExpression") this.#budget.read(object);
+    else if (
+      node.computed && object.type === "StringValue" &&
+      /[\ud800-\udbff]/.test(object.value)
+    ) {
+      const at = this.#value(node.property, scope);
+      this.#budget.spread(object.value);
+      if (at.type === "IntegerValue") {
+        return toRuntime([...object.value].at(at.value));
+      }
+    }
     const computed = { ...node, object: done(object as Value) };
     return super.evaluate(computed as unknown as Node, scope);
   }
@@ -288,12 +296,4 @@ export class PythonInterpreter extends Interpreter {
       items.length > 0 ? text : this.#block(defaultBlock, scope),
     );
   }
-}
-
-/** A node as an error names it. */
-function nameOf(node: AnyNode): string {
-  if (node.type === "MemberExpression") {
-    return `${nameOf(node.object)}.${nameOf(node.property)}`;
-  }
-  return typeof node.value === "string" ? node.value : "it";
 }

@@ -5,6 +5,11 @@
  *
  * @module
  */
+import type { Interpreter } from "@huggingface/jinja";
+import type { Value } from "./filters.ts";
+
+/** A node as the interpreter takes it. */
+export type Node = Parameters<Interpreter["evaluate"]>[0];
 
 /** A node of the tree, as far as it is looked into here. */
 // deno-lint-ignore no-explicit-any
@@ -48,3 +53,21 @@ export const GENERATION = "generation_block_of_the_chat_template";
 export const TAG_OPEN = "\ufdd0";
 /** Stands for `{% endgeneration %}`. */
 export const TAG_CLOSE = "\ufdd1";
+
+/** A node as an error names it. */
+export function nameOf(node: AnyNode): string {
+  if (node.type === "MemberExpression") {
+    return `${nameOf(node.object)}.${nameOf(node.property)}`;
+  }
+  return typeof node.value === "string" ? node.value : "it";
+}
+
+/** A value that has been computed already, in the place of the node that made it. */
+export function done(value: Value): Node {
+  return { type: "Done", value } as unknown as Node;
+}
+
+/** A text in the place of a node. */
+export function literal(value: string): Node {
+  return { type: "StringLiteral", value } as unknown as Node;
+}

@@ -11,6 +11,7 @@ import { byteStarts } from "./byte_offsets.ts";
 import { ChatTemplateError } from "./errors.ts";
 import type { OwnedText } from "./normalised.ts";
 import type { FullPolicy } from "./policy.ts";
+import type { ChatTokenizer, Tokens } from "./tokenizer.ts";
 
 /** What is known of each token. */
 export interface TokenFacts {
@@ -22,28 +23,55 @@ export interface TokenFacts {
   readonly reasons: Uint8Array;
   /** Of each token, 1 where a message's own text is in it. */
   readonly said: Uint8Array;
+  /** Of each token, 1 where it takes whitespace with it. */
+  readonly takesSpace: Uint8Array;
 }
 
 const STRADDLES = REASONS.indexOf("straddles" satisfies Reason);
 
-/** Reads what is known of each token off the characters it covers. */
+/**
+ * Of each token the bytes that it writes: its range, less the whitespace that a
+ * special token takes with it and that no id stands for.
+ */
+function writtenBytes(
+  { inputIds, offsets, text }: Tokens,
+  { isSpecial, bytesOf }: ChatTokenizer,
+): readonly TokenSpan[] {
+  let bytes: Uint8Array | undefined;
+  return offsets.map((range, t): TokenSpan => {
+    const id = inputIds[t]!;
+    const [start, end] = range;
+    const own = isSpecial(id) ? bytesOf(id) : null;
+    if (own === null || own.length >= end - start) return range;
+    bytes ??= new TextEncoder().encode(text);
+    let from = start;
+    while (from < end - own.length && bytes[from] !== own[0]) from++;
+    return [from, from + own.length];
+  });
+}
+
+/** Reads what is known of each token off the characters that it writes. */
 export function readTokenFacts(
   { text, owners, fields, reasons, said }: OwnedText,
-  offsets: readonly TokenSpan[],
+  tokens: Tokens,
+  tokenizer: ChatTokenizer,
   policy: FullPolicy,
   findings: Finding[],
 ): TokenFacts {
   const starts = byteStarts(text);
+  const { offsets } = tokens;
+  const written = writtenBytes(tokens, tokenizer);
   const count = offsets.length;
   const facts: TokenFacts = {
     owners: new Int32Array(count),
     fields: new Uint8Array(count),
     reasons: new Uint8Array(count),
     said: new Uint8Array(count),
+    takesSpace: new Uint8Array(count),
   };
   let c = 0;
   for (let t = 0; t < count; t++) {
-    const [from, to] = offsets[t]!;
+    const [from, to] = written[t]!;
     // the characters it covers, those it covers in part as well
     while (c + 1 < text.length && starts[c + 1]! <= from) c++;
     let first = -1; // the first trained character
@@ -68,7 +96,19 @@ export function readTokenFacts(
       ? STRADDLES
       : reasons[shown] ?? 0;
     facts.said[t] = own;
-    if (straddles) report(t, from, to, text, starts, c, policy, findings);
+    // whitespace of an answer that a token beside it takes is lost to training
+    const [start, end] = offsets[t]!;
+    let e = c;
+    while (start < from && e > 0 && starts[e]! > start) e--;
+    const takesSpace = end - start > to - from;
+    facts.takesSpace[t] = takesSpace ? 1 : 0;
+    let isLost = false;
+    for (let d = e; takesSpace && d < text.length && starts[d]! < end; d++) {
+      if (!isTrained && reasons[d]! < TRAINED_REASONS) isLost = true;
+    }
+    if (straddles || isLost) {
+      report(t, start, end, text, starts, e, policy, findings);
+    }
   }
   return facts;
 }

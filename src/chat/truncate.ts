@@ -7,6 +7,9 @@ import { outOfRange } from "../checks.ts";
 import { IGNORE_INDEX, type TokenSpan } from "../contract.ts";
 import type { CertifiedRun, EncodedChat, Finding, OwnedSpan } from "../row.ts";
 
+// a text may begin with U+FEFF, which a decoder takes off unless told not to
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
 /**
  * Cuts a row to its first `maxLength` tokens. Spans and certificate are
  * clipped, and what the cut took of the answers is a finding.
@@ -67,7 +70,7 @@ export function truncateRow(row: EncodedChat, maxLength: number): EncodedChat {
     const tokens = clip(run.tokens, maxLength);
     const cutEnd = offsets[tokens[1] - 1]![1];
     const range: TokenSpan = [run.bytes[0], cutEnd];
-    const text = new TextDecoder().decode(bytes.subarray(...range));
+    const text = utf8.decode(bytes.subarray(...range));
     return [{ ...run, tokens, bytes: range, text }];
   });
   let trainedTokens = 0;
@@ -106,7 +109,7 @@ function clip([start, end]: TokenSpan, length: number): TokenSpan {
 function textUpTo(bytes: Uint8Array, end: number): string {
   let whole = end;
   while (whole < bytes.length && (bytes[whole]! & 0xc0) === 0x80) whole++;
-  return new TextDecoder().decode(bytes.subarray(0, whole));
+  return utf8.decode(bytes.subarray(0, whole));
 }
 
 function cutFindings(

@@ -12,10 +12,10 @@ import {
   readConversations,
 } from "../formats/mod.ts";
 import { type Chunk, type ChunkSettings, encodeChunk } from "./encode_chunk.ts";
-import { createEncoder, type EncodingSettings } from "./encoding.ts";
+import { createEncoder, type EncodingSettings, padIdOf } from "./encoding.ts";
 import { createBreath } from "./io.ts";
 import type { Input } from "./read_input.ts";
-import { padIdOf, startWorkers } from "./worker_pool.ts";
+import { startWorkers } from "./worker_pool.ts";
 
 /** What a file is encoded with. */
 export interface FileSettings {

@@ -102,6 +102,11 @@ export function createEncoder(settings: EncodingSettings): Encoder {
   };
 }
 
+/** The id that padding may have: padding is known by where it is, so any will do. */
+export function padIdOf(tokenizer: ChatTokenizer): number {
+  return tokenizer.addedId(tokenizer.eosToken) ?? 0;
+}
+
 /** Why a conversation became no row. */
 export interface Refusal {
   /** Where it stands in its file. */

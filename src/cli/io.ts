@@ -98,6 +98,7 @@ export function processIo(): CliIo {
     for (const [name, number] of Object.entries(SIGNALS)) {
       process.on(name as keyof typeof SIGNALS, () => {
         for (const cleanup of cleanups) cleanup();
+        if (process.stderr.isTTY) process.stderr.write("\n"); // behind ^C
         process.exit(128 + number);
       });
     }

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import type { LossResult, Metrics, Reduction } from "../../mod.ts";
+import type { Reduction } from "../../mod.ts";
 import type { ChatTokenizer } from "../chat/mod.ts";
+import { number, placeOf, worstLines, worstRows } from "./costly_rows.ts";
 import {
   count,
   counted,
@@ -13,42 +14,13 @@ import {
   type Screen,
   table,
 } from "../report/paint.ts";
-import { clip, visible } from "../report/visible.ts";
 import type { LossInputs } from "./loss_inputs.ts";
 import type { LossJob } from "./loss_options.ts";
 import type { Output } from "./io.ts";
-import { pieceOf } from "./report_rows.ts";
-
-/** What the rows cost. */
-export interface Losses {
-  /** By reduction. */
-  readonly results: Readonly<Record<Reduction, LossResult>>;
-  /** What a model is judged by. */
-  readonly metrics: Metrics;
-  /** [N] the loss of each row. */
-  readonly perToken: Float64Array;
-  /** [N] what each row is scored against. */
-  readonly targets: Int32Array;
-  /** [S + 1] borders of the sequences. */
-  readonly sequences: Int32Array;
-}
+import type { Losses } from "./loss_score.ts";
 
 /** Rows whose loss is no number that are named. */
 const NAMED = 10;
-
-/** Tokens before a costly one that are shown. */
-const BEFORE = 12;
-
-/** A row that costs. */
-interface CostlyRow {
-  readonly row: number;
-  readonly sequence: number | null;
-  readonly position: number;
-  readonly id: number;
-  readonly loss: number;
-  readonly text: string | null;
-  readonly before: string | null;
-}
 
 /** All of it for people, in lines. */
 export function reportLosses(
@@ -127,22 +99,7 @@ export function reportLosses(
     lines.push(
       "",
       heading("costliest tokens"),
-      ...table([
-        ["row", "sequence", "position", "id", "loss", "p", ""],
-        ...worst.map((one) => [
-          `${one.row}`,
-          one.sequence === null ? "-" : `${one.sequence}`,
-          `${one.position}`,
-          `${one.id}`,
-          number(one.loss),
-          Math.exp(-one.loss).toPrecision(2),
-          one.text === null
-            ? ""
-            : `${one.before === null ? "" : `…${visible(one.before)}`}⟦${
-              visible(one.text)
-            }⟧`,
-        ]),
-      ], [0, 1, 2, 3, 4, 5]).map((line) => clip(line, screen.width)),
+      ...worstLines(worst, screen),
     );
   }
   return lines;
@@ -226,10 +183,6 @@ function jsonNumber(x: number): number | string {
   return Number.isFinite(x) ? x : String(x);
 }
 
-function number(x: number): string {
-  return Number.isFinite(x) ? x.toPrecision(9) : String(x);
-}
-
 function rowsWhere(
   values: Float64Array,
   accept: (value: number) => boolean,
@@ -239,56 +192,4 @@ function rowsWhere(
     if (accept(value)) rows.push(row);
   });
   return rows;
-}
-
-/** In which sequence a row stands, and where in it. */
-function placeOf(
-  { sequences }: Losses,
-  row: number,
-): { sequence: number | null; position: number } {
-  if (sequences.length <= 2) return { sequence: null, position: row };
-  let [low, high] = [0, sequences.length - 1];
-  while (low + 1 < high) {
-    const middle = (low + high) >> 1;
-    if (sequences[middle]! <= row) low = middle;
-    else high = middle;
-  }
-  return { sequence: low, position: row - sequences[low]! };
-}
-
-/** The scored rows with the largest finite loss, the largest first. */
-function worstRows(
-  losses: Losses,
-  { inputIds }: LossInputs,
-  { worst, ignoreIndex, shift }: LossJob,
-  tokenizer: ChatTokenizer | null,
-): CostlyRow[] {
-  const { perToken, targets, sequences } = losses;
-  const scored: number[] = [];
-  for (let row = 0; row < targets.length; row++) {
-    const loss = perToken[row]!;
-    if (targets[row] !== ignoreIndex && !Number.isNaN(loss)) scored.push(row);
-  }
-  scored.sort((a, b) => perToken[b]! - perToken[a]! || a - b);
-  return scored.slice(0, worst).map((row) => {
-    const place = placeOf(losses, row);
-    const id = targets[row]!;
-    const text = (ids: Iterable<number>) =>
-      tokenizer === null
-        ? null
-        : Array.from(ids, (id) => pieceOf(tokenizer, id)).join("");
-    const last = shift ? row + 1 : row; // the ids that the row has seen
-    const first = Math.max(
-      sequences[place.sequence ?? 0] ?? 0,
-      last - BEFORE,
-    );
-    return {
-      row,
-      ...place,
-      id,
-      loss: perToken[row]!,
-      text: text([id]),
-      before: inputIds === null ? null : text(inputIds.subarray(first, last)),
-    };
-  });
 }

@@ -14,6 +14,7 @@ import { realpathSync } from "node:fs";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { styleText } from "node:util";
+import { isMainThread } from "node:worker_threads";
 import { DataError, oneLine, PipeClosed, UsageError } from "./errors.ts";
 import { type CliIo, processIo } from "./io.ts";
 import { type CommandHelp, helpOf, nearest, PROGRAM } from "./options.ts";
@@ -172,6 +173,7 @@ async function explain(
 
 /** Whether this file is what was started, also where no runtime says so (Node 20). */
 function isMain(): boolean {
+  if (!isMainThread) return false; // a bundle is its own worker
   const { main } = import.meta as { main?: boolean };
   if (main !== undefined) return main;
   const started = process.argv[1];

@@ -136,8 +136,10 @@ function readHead(
     }
   }
   try {
-    const { dtype } = decodeNpy(header);
-    if (found === null) throw new SyntaxError("its shape is (), one value");
+    const { dtype } = decodeNpy(found === null ? head : header);
+    if (found === null) {
+      throw new SyntaxError("its shape is (): it has no rows");
+    }
     const shape = tuple.split(",").map((size) => size.replace(/[()\s]/g, ""))
       .filter((size) => size !== "").map(Number);
     return { start, shape, dtype };

@@ -46,7 +46,7 @@ export const PREPARE: CommandHelp = {
           value: "COLUMN",
           help:
             "how packed rows name their documents: seq_lengths (default), " +
-            "cu_seqlens or none; in padded files cu_seqlens or none (default)",
+            "cu_seqlens (the default of padded files) or none",
         },
         certificates: { help: "add a column that proves each row, as JSON" },
         "pad-id": {

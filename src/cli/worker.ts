@@ -1,18 +1,26 @@
 /**
- * The thread that encodes: what `worker_pool.ts` starts. It does nothing where
- * it is no thread.
+ * The thread that encodes: what `worker_pool.ts` starts. Whoever imports this
+ * file gets its address, and in a thread of ours it begins to serve; being
+ * imported, it is part of every package and bundle that has the pool.
  *
  * @module
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { encodeChunk } from "./encode_chunk.ts";
-import { createEncoder } from "./encoding.ts";
-import {
-  padIdOf,
-  type WorkerAnswer,
-  type WorkerSettings,
-  type WorkerTask,
+import { createEncoder, padIdOf } from "./encoding.ts";
+import type {
+  WorkerAnswer,
+  WorkerSettings,
+  WorkerTask,
 } from "./worker_pool.ts";
+
+/** The address of this file for a new thread, which takes only what is on disk or is said in full. */
+export function workerUrl(): URL {
+  const url = new URL(import.meta.url);
+  if (url.protocol === "file:") return url;
+  const code = `import ${JSON.stringify(url.href)}`;
+  return new URL(`data:text/javascript,${encodeURIComponent(code)}`);
+}
 
 type Port = NonNullable<typeof parentPort>;
 
@@ -42,4 +50,7 @@ function serve(port: Port, { encoding, chunk }: WorkerSettings): void {
   });
 }
 
-if (parentPort !== null) serve(parentPort, workerData as WorkerSettings);
+const settings = workerData as Partial<WorkerSettings> | null;
+if (parentPort !== null && settings?.role === "encode chats for sft-loss") {
+  serve(parentPort, settings as WorkerSettings);
+}

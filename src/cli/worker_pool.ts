@@ -6,11 +6,11 @@
  * @module
  */
 import { Worker } from "node:worker_threads";
-import type { ChatTokenizer } from "../chat/mod.ts";
 import type { ConversationResult } from "../formats/mod.ts";
 import type { Chunk, ChunkSettings } from "./encode_chunk.ts";
 import type { EncodingSettings } from "./encoding.ts";
 import { DataError, UsageError } from "./errors.ts";
+import { workerUrl } from "./worker.ts";
 
 /**
  * What a thread may keep, in MiB. A tokenizer of 256,000 tokens takes a quarter of
@@ -20,6 +20,8 @@ const LIMITS = { maxOldGenerationSizeMb: 1024, maxYoungGenerationSizeMb: 8 };
 
 /** What a worker is made with. */
 export interface WorkerSettings {
+  /** By which a worker knows that it is ours. */
+  readonly role: "encode chats for sft-loss";
   readonly encoding: EncodingSettings;
   readonly chunk: ChunkSettings;
 }
@@ -49,18 +51,6 @@ export interface WorkerPool {
   stop(): Promise<void>;
 }
 
-/** The id that padding may have: padding is known by where it is, so any will do. */
-export function padIdOf(tokenizer: ChatTokenizer): number {
-  return tokenizer.addedId(tokenizer.eosToken) ?? 0;
-}
-
-/** The worker's file, beside this one, whether it is the source or what was made of it. */
-function workerUrl(): URL {
-  return import.meta.url.endsWith(".ts")
-    ? new URL("./worker.ts", import.meta.url)
-    : new URL("./worker.js", import.meta.url);
-}
-
 /** One thread, which answers each message with one. */
 class Thread {
   readonly #worker: Worker;
@@ -70,10 +60,12 @@ class Thread {
   } | null = null;
   #failure: Error | null = null;
 
-  constructor(settings: WorkerSettings) {
+  constructor(settings: Omit<WorkerSettings, "role">) {
+    const role = "encode chats for sft-loss";
     this.#worker = new Worker(workerUrl(), {
-      workerData: settings,
+      workerData: { ...settings, role } satisfies WorkerSettings,
       resourceLimits: LIMITS,
+      env: {}, // a copy of this one's is more than Deno lets one have
     });
     const fail = (error: Error & { code?: unknown }) => {
       this.#failure ??= error.code === "ERR_WORKER_OUT_OF_MEMORY"
@@ -123,7 +115,7 @@ function errorOf(
 /** Starts threads, and waits until each is ready. */
 export async function startWorkers(
   count: number,
-  settings: WorkerSettings,
+  settings: Omit<WorkerSettings, "role">,
 ): Promise<WorkerPool> {
   const threads = Array.from({ length: count }, () => new Thread(settings));
   const stop = async () => {

@@ -170,7 +170,11 @@ export function trainedTexts(
     if (t < row.labels.length && row.labels[t] !== -100) {
       bytes.push(...tokenizer.bytesOf(row.labels[t]!));
     } else if (bytes.length > 0) {
-      texts.push(new TextDecoder().decode(Uint8Array.from(bytes)));
+      texts.push(
+        new TextDecoder("utf-8", { ignoreBOM: true }).decode(
+          Uint8Array.from(bytes),
+        ),
+      );
       bytes = [];
     }
   }

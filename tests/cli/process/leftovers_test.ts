@@ -80,9 +80,10 @@ Deno.test("prepare stops a template that would never end", async () => {
       "{% endfor %}".repeat(3);
     Deno.writeTextFileSync(template, loop);
     const args = ["--chat-template", template];
-    const { code, err } = await prepare(`${folder}/rows.jsonl`, args);
+    const output = `${folder}/rows.jsonl`;
+    const { code, err } = await prepare(output, args, chatLine("Hi", "Ho"));
     assertEquals(code, 1);
-    assertStringIncludes(err, "60 chats: template without end");
+    assertStringIncludes(err, "1 chat: template without end");
     assertEquals(namesIn(folder), ["endless.jinja"]);
   });
 });
