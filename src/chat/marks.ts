@@ -67,7 +67,8 @@ function isPlainLetter(character: string): boolean {
     return unit >= 0x30 && unit <= 0x39 || unit >= 0x41 && unit <= 0x5a ||
       unit >= 0x61 && unit <= 0x7a;
   }
-  return LETTER.test(character);
+  // half of a pair is a letter's, a sign's or an emoji's: no template looks for one
+  return unit >= 0xd800 && unit <= 0xdfff || LETTER.test(character);
 }
 
 function spareLiterals(
