@@ -114,6 +114,24 @@ export const REASONS = [
 /** One of {@link REASONS}. */
 export type Reason = typeof REASONS[number];
 
+/** Each reason in a few words, as the end of "trained: ..." or "not trained: ...". */
+export const REASON_WORDS: Readonly<Record<Reason, string>> = {
+  answer: "what a trained message says",
+  end_of_turn: "the stop by which it learns to end",
+  header_trained: "the role header, which the policy trains",
+  whitespace_trained: "whitespace behind the stop, which the policy trains",
+  role_not_trained: "its role is not trained",
+  turn_not_trained: "this turn is not trained",
+  header: "opens a turn",
+  template: "written by the template",
+  call_not_trained: "a tool call, and the policy leaves calls out",
+  think_opening: "the generation prompt already contains it",
+  stop_not_trained: "the policy leaves the end of turn out",
+  whitespace_after_stop: "whitespace behind the stop",
+  straddles: "covers an edge of what is trained",
+  zero_weight: "its weight is 0",
+};
+
 /** How many of {@link REASONS}, from the first, mean that a token is trained. */
 export const TRAINED_REASONS = 4;
 

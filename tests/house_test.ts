@@ -5,7 +5,12 @@
  * @module
  */
 import { fail } from "@std/assert";
-import { brokenAssembly, brokenFloors, brokenManners } from "./house/floors.ts";
+import {
+  brokenAssembly,
+  brokenCircles,
+  brokenFloors,
+  brokenManners,
+} from "./house/floors.ts";
 import {
   brokenRooms,
   type Exceptions,
@@ -41,6 +46,10 @@ const tree = readTree();
 
 Deno.test("house: imports point down only", () => {
   assertNone(brokenFloors(tree), "A file may import from lower floors only");
+});
+
+Deno.test("house: no file imports itself by way of others", () => {
+  assertNone(brokenCircles(tree), "What two files share stands in a third");
 });
 
 Deno.test("house: assembly/ imports nothing but assembly/", () => {

@@ -16,7 +16,7 @@ import { skipSpaces } from "./calibration.ts";
 import { ChatTemplateError } from "./errors.ts";
 import type { Ownership } from "./marking.ts";
 import { type FullPolicy, isAnswer } from "./policy.ts";
-import type { Chat, Turn } from "./turns.ts";
+import type { Chat, Turn } from "./understood.ts";
 
 /** What is known of each character. */
 export interface CharacterFacts {

@@ -9,7 +9,7 @@ import type { Finding } from "../row.ts";
 import { ChatTemplateError } from "./errors.ts";
 import type { Run } from "./marking.ts";
 import { strip } from "./python.ts";
-import type { Rendering } from "./rendering.ts";
+import type { Rendering } from "./understood.ts";
 import type { Slot } from "./slots.ts";
 import { shorten } from "./tags.ts";
 

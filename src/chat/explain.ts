@@ -9,6 +9,7 @@ import {
   type EncodedChat,
   type Finding,
   type Reason,
+  REASON_WORDS,
   REASONS,
   TRAINED_REASONS,
 } from "../row.ts";
@@ -30,23 +31,6 @@ export interface Explanation {
   /** All of it in a sentence. */
   readonly summary: string;
 }
-
-const WORDS: Record<Reason, string> = {
-  answer: "what a trained message says",
-  end_of_turn: "the stop it learns to end with",
-  header_trained: "the header, which the policy trains",
-  whitespace_trained: "whitespace behind the stop, which the policy trains",
-  role_not_trained: "its role is not trained",
-  turn_not_trained: "this turn is not trained",
-  header: "the header, which the prompt shows",
-  template: "written by the template",
-  call_not_trained: "tool calls are not trained",
-  think_opening: "the prompt already contains it",
-  stop_not_trained: "the stop is not trained",
-  whitespace_after_stop: "whitespace behind the stop",
-  straddles: "it covers an edge of what is trained",
-  zero_weight: "its weight is 0",
-};
 
 /**
  * Explains a row: for each message, how many of its tokens are trained and why.
@@ -121,7 +105,7 @@ function summarise(
 ): string {
   const why = reasons
     .filter(([reason]) => REASONS.indexOf(reason) >= TRAINED_REASONS)
-    .map(([reason, count]) => `${count}: ${WORDS[reason]}`).join("; ");
+    .map(([reason, count]) => `${count}: ${REASON_WORDS[reason]}`).join("; ");
   const parts = [
     tokens === 0
       ? `Message ${message} (${role}) has no token in the row`

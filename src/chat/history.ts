@@ -5,7 +5,7 @@
  * @module
  */
 import { commonPrefix } from "./calibration.ts";
-import type { Rendering } from "./rendering.ts";
+import type { Rendering } from "./understood.ts";
 import { tryRender } from "./turn_ends.ts";
 
 /** Why one row would not show what inference shows; null where it does. Renders each answer's prompt. */

@@ -6,11 +6,8 @@
 import type { TokenSpan } from "../contract.ts";
 import type { ChatMessage, Finding } from "../row.ts";
 import { TRAINED_REASONS } from "../row.ts";
-import {
-  type Rendering,
-  type RenderOptions,
-  understandChat,
-} from "./rendering.ts";
+import { type RenderOptions, understandChat } from "./rendering.ts";
+import type { Rendering } from "./understood.ts";
 
 /** One trained message in a rendered chat, in UTF-16 offsets of the text. */
 export interface RenderedTurn {

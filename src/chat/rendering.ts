@@ -11,7 +11,7 @@ import { calibrate, type Calibration } from "./calibration.ts";
 import { explainCharacters } from "./characters.ts";
 import { checkTexts, checkTurns } from "./content_check.ts";
 import { checkMessages, checkRenderOptions } from "./conversation.ts";
-import { markOwners, type Ownership } from "./marking.ts";
+import { markOwners } from "./marking.ts";
 import {
   type ChatPolicy,
   type FullPolicy,
@@ -22,7 +22,8 @@ import {
 import { replaceTexts } from "./slots.ts";
 import { readTags } from "./tags.ts";
 import { type ChatTemplate, compileTemplate, dateOf } from "./template.ts";
-import { type Chat, findTurns, type Turn } from "./turns.ts";
+import { findTurns } from "./turns.ts";
+import type { Chat, Rendering } from "./understood.ts";
 
 /** What a chat is rendered with. */
 export interface RenderOptions {
@@ -40,30 +41,6 @@ export interface RenderOptions {
   templateOptions?: Readonly<Record<string, unknown>>;
   /** What is trained. */
   policy?: ChatPolicy;
-}
-
-/** A chat rendered and understood. */
-export interface Rendering {
-  readonly messages: readonly ChatMessage[];
-  readonly policy: FullPolicy;
-  readonly text: string;
-  readonly owned: Ownership;
-  readonly calibration: Calibration;
-  /** The turns that answer, trained or not. */
-  readonly turns: readonly Turn[];
-  /** Whether each message is trained. */
-  readonly trained: readonly boolean[];
-  /** Of each character, a message's index or -1. */
-  readonly owners: Int32Array;
-  /** Of each character, an index into FIELDS. */
-  readonly fields: Uint8Array;
-  /** Of each character, an index into REASONS. */
-  readonly reasons: Uint8Array;
-  readonly findings: Finding[];
-  /** How ownership was proved. */
-  readonly proof: string;
-  /** What the chat is understood with; for rendering parts of it again. */
-  readonly chat: Chat;
 }
 
 /** What is learnt of a template, by its other inputs; shared by its chats. */

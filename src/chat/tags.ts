@@ -10,7 +10,7 @@ import type { Finding } from "../row.ts";
 import { TAG_CLOSE, TAG_OPEN } from "./outputs.ts";
 import { isPythonSpace } from "./python.ts";
 
-import type { Chat, Turn } from "./turns.ts";
+import type { Chat, Turn } from "./understood.ts";
 
 /** The turns as the tags cut them. Turns that they leave out stay, with nothing in them to train. */
 export function readTags(

@@ -8,7 +8,7 @@ import { closeTags, commonPrefix } from "./calibration.ts";
 import { ChatTemplateError } from "./errors.ts";
 import { rstrip } from "./python.ts";
 import { replaceTexts } from "./slots.ts";
-import type { Chat, Turn } from "./turns.ts";
+import type { Chat, Turn } from "./understood.ts";
 
 /** How much of the end of a text finds its place again in another rendering. */
 const ANCHOR = 200;

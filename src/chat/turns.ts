@@ -11,50 +11,12 @@
  */
 import type { TokenSpan } from "../contract.ts";
 import type { ChatMessage } from "../row.ts";
-import {
-  type Calibration,
-  commonPrefix,
-  type RenderMessages,
-} from "./calibration.ts";
+import { type Calibration, commonPrefix } from "./calibration.ts";
 import { ChatTemplateError } from "./errors.ts";
 import { anchorOf, findEnd, tailBehind, tryRender } from "./turn_ends.ts";
-import type { Ownership, Run } from "./marking.ts";
+import type { Run } from "./marking.ts";
 import { rstrip, strip } from "./python.ts";
-
-/** One turn of the assistant, in UTF-16 offsets of the text. */
-export interface Turn {
-  /** The message's index. */
-  readonly message: number;
-  /** Where what the prompt shows before this turn begins. */
-  readonly headerStart: number;
-  /** Where a think opening that the prompt already contains begins; `start` where there is none. */
-  readonly openingStart: number;
-  /** Where what the assistant says begins. */
-  readonly start: number;
-  /** Where the last character of its texts ends. */
-  readonly saidEnd: number;
-  /** Where what it says ends. */
-  readonly end: number;
-  /** The stop, or null where the template has none. */
-  readonly endOfTurn: TokenSpan | null;
-  /** Whether the text before the turn is to the letter what inference would show. */
-  readonly prefixShown: boolean | null;
-}
-
-/** What finding turns needs to know of a chat. */
-export interface Chat {
-  readonly messages: readonly ChatMessage[];
-  readonly text: string;
-  readonly owned: Ownership;
-  readonly render: RenderMessages;
-  readonly calibration: Calibration;
-  /** Prompt tails seen before, by what they follow; shared between chats of one template. */
-  readonly tails: Map<string, string>;
-  /** What closed calls before, up to their stops, with those stops; shared as well. */
-  readonly closings: Map<string, string>;
-  readonly bosToken: string;
-  readonly eosToken: string;
-}
+import type { Chat, Turn } from "./understood.ts";
 
 /** Finds the turns of the roles that answer. Messages without one are left out. */
 export function findTurns(

@@ -7,6 +7,7 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { decodeNpy, type Tensor, type TensorType } from "../formats/mod.ts";
+import { sizeOf, tensorOf } from "../formats/tensor.ts";
 import { DataError, fileReason, oneLine, UsageError } from "./errors.ts";
 
 /** As much of a file as a header that is read may take. */
@@ -14,18 +15,6 @@ const HEAD = 10_012;
 
 /** The shape in a header: at least `(0,)`, which fits where it stood. */
 const SHAPE = /(['"]shape['"]\s*:\s*)(\(\s*\d[\d,\s]*\))/;
-
-/** The arrays of each type. */
-const ARRAYS = {
-  i32: Int32Array,
-  i64: BigInt64Array,
-  f32: Float32Array,
-  f64: Float64Array,
-  u8: Uint8Array,
-  u16: Uint16Array,
-  f16: Uint16Array,
-  bf16: Uint16Array,
-} as const;
 
 /** An array in a file. A row is the last dimension. */
 export class NpyRows {
@@ -63,7 +52,7 @@ export class NpyRows {
       this.#start = start;
       this.shape = shape;
       this.dtype = dtype;
-      const wanted = this.rows * this.columns * ARRAYS[dtype].BYTES_PER_ELEMENT;
+      const wanted = this.rows * this.columns * sizeOf(dtype);
       if (stat.size - start !== wanted) {
         throw new DataError(
           `${this.name} must have ${wanted} bytes of data for its shape [${
@@ -89,11 +78,15 @@ export class NpyRows {
 
   /** Rows `start` to before `end`. */
   read(start: number, end: number): Tensor["data"] {
-    const values = ARRAYS[this.dtype];
-    const rowBytes = this.columns * values.BYTES_PER_ELEMENT;
+    const rowBytes = this.columns * sizeOf(this.dtype);
     const position = this.#start + start * rowBytes;
     const bytes = this.#read(position, (end - start) * rowBytes);
-    return new values(bytes.buffer);
+    return tensorOf(
+      "decode npy",
+      this.dtype,
+      [end - start, this.columns],
+      bytes,
+    ).data;
   }
 
   /** Closes the file. */

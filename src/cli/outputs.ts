@@ -15,6 +15,7 @@ import {
   tensorsOf,
   toJsonl,
 } from "../formats/mod.ts";
+import type { NamedShape } from "../formats/tensor.ts";
 import type { PaddedBatch } from "../packing/layouts.ts";
 import { AtomicFile } from "./atomic_write.ts";
 import { oneLine, UsageError } from "./errors.ts";
@@ -24,7 +25,6 @@ import {
   createSafetensors,
   npyPath,
   type TensorFile,
-  type TensorPlan,
 } from "./tensor_output.ts";
 
 /** A row that is ready. */
@@ -154,7 +154,7 @@ function createParquet(
 }
 
 function createTensors(
-  create: (plans: readonly TensorPlan[]) => TensorFile,
+  create: (plans: readonly NamedShape[]) => TensorFile,
   { rows: count, length, padTokenId, cuSeqlens }: SinkSettings,
 ): RowSink {
   let file: TensorFile | null = null;
@@ -164,7 +164,7 @@ function createTensors(
         const tensors = tensorsOf(row.padded(padTokenId, length));
         tensors.delete("cu_seqlens"); // this row's alone
         if (file === null) {
-          const plans = [...tensors].map(([name, { dtype }]): TensorPlan => ({
+          const plans = [...tensors].map(([name, { dtype }]): NamedShape => ({
             name,
             dtype,
             shape: [count, length],

@@ -17,6 +17,7 @@ import {
   readParquetRows,
   splitLines,
 } from "../formats/mod.ts";
+import { IS_TOKENIZED } from "../formats/conversations.ts";
 import { DataError, fileReason, oneLine, UsageError } from "./errors.ts";
 import type { CliIo } from "./io.ts";
 
@@ -225,7 +226,7 @@ async function recognise(
   let count = 0;
   try {
     for await (const { conversation, error } of readConversations(look)) {
-      isTokenized = error?.message.includes("already tokenised") ?? false;
+      isTokenized = error?.message.includes(IS_TOKENIZED) ?? false;
       if (isTokenized || conversation || ++count === LOOKED_AT) break;
     }
   } catch (error) {

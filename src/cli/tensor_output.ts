@@ -5,16 +5,12 @@
  *
  * @module
  */
-import type { Tensor, TensorType } from "../formats/mod.ts";
+import type { Tensor } from "../formats/mod.ts";
+import { npyHeader } from "../formats/npy.ts";
+import { safetensorsHeader } from "../formats/safetensors.ts";
+import { countOf, type NamedShape, sizeOf } from "../formats/tensor.ts";
 import { AtomicFile } from "./atomic_write.ts";
 import type { CliIo } from "./io.ts";
-
-/** A tensor that is to be written. */
-export interface TensorPlan {
-  readonly name: string;
-  readonly dtype: TensorType;
-  readonly shape: readonly number[];
-}
 
 /** Tensors that are being written. */
 export interface TensorFile {
@@ -26,21 +22,6 @@ export interface TensorFile {
   discard(): void;
 }
 
-/** Every type that rows have. */
-const TYPES = {
-  i32: { bytes: 4, npy: "<i4", safetensors: "I32" },
-  f32: { bytes: 4, npy: "<f4", safetensors: "F32" },
-} as const;
-
-function typeOf(dtype: TensorType): (typeof TYPES)["i32" | "f32"] {
-  if (dtype === "i32" || dtype === "f32") return TYPES[dtype];
-  throw new Error(`no column is of type ${dtype}`);
-}
-
-function sizeOf({ dtype, shape }: TensorPlan): number {
-  return typeOf(dtype).bytes * shape.reduce((count, size) => count * size, 1);
-}
-
 function bytesOf(data: Tensor["data"]): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
@@ -48,29 +29,19 @@ function bytesOf(data: Tensor["data"]): Uint8Array {
 /** One safetensors file; its tensors stand in the order of their names. */
 export function createSafetensors(
   path: string,
-  plans: readonly TensorPlan[],
+  plans: readonly NamedShape[],
   io: CliIo,
 ): TensorFile {
   const sorted = [...plans].sort((a, b) => a.name < b.name ? -1 : 1);
-  let end = 0;
-  const header = Object.fromEntries(sorted.map((plan) => [plan.name, {
-    dtype: typeOf(plan.dtype).safetensors,
-    shape: plan.shape,
-    data_offsets: [end, end += sizeOf(plan)] as const,
-  }]));
-
-  // 8 bytes of length, then the header in JSON with spaces up to 8 bytes
-  const json = new TextEncoder().encode(JSON.stringify(header));
-  const start = 8 + Math.ceil(json.length / 8) * 8;
-  const head = new Uint8Array(start).fill(0x20);
-  new DataView(head.buffer).setBigUint64(0, BigInt(start - 8), true);
-  head.set(json, 8);
-
+  const head = safetensorsHeader(sorted, []);
   const file = new AtomicFile(path, io);
   file.writeAt(head, 0);
-  const next = new Map(
-    sorted.map(({ name }) => [name, start + header[name]!.data_offsets[0]]),
-  );
+  const next = new Map<string, number>();
+  let start = head.length;
+  for (const { name, dtype, shape } of sorted) {
+    next.set(name, start);
+    start += countOf(shape) * sizeOf(dtype);
+  }
   return {
     append: (name, data) => {
       const at = next.get(name)!;
@@ -85,7 +56,7 @@ export function createSafetensors(
 /** One .npy file for each tensor: `rows.npy` becomes `rows.input_ids.npy` and so on. */
 export function createNpys(
   path: string,
-  plans: readonly TensorPlan[],
+  plans: readonly NamedShape[],
   io: CliIo,
 ): TensorFile {
   const files = new Map<string, AtomicFile>();
@@ -94,7 +65,7 @@ export function createNpys(
     for (const plan of plans) {
       const file = new AtomicFile(npyPath(path, plan.name), io);
       files.set(plan.name, file);
-      file.append(npyHeader(plan));
+      file.append(npyHeader(plan.dtype, plan.shape));
     }
   } catch (error) {
     discard();
@@ -110,17 +81,4 @@ export function createNpys(
 /** Where a column goes. */
 export function npyPath(path: string, name: string): string {
   return path.replace(/npy$/i, `${name}.npy`);
-}
-
-/** Version 1.0, as NEP 1 has it: a dict padded with spaces to a multiple of 64 bytes. */
-function npyHeader({ dtype, shape }: TensorPlan): Uint8Array {
-  const tuple = shape.length === 1 ? `${shape[0]},` : shape.join(", ");
-  const dict = `{'descr': '${
-    typeOf(dtype).npy
-  }', 'fortran_order': False, 'shape': (${tuple}), }`;
-  const length = Math.ceil((10 + dict.length + 1) / 64) * 64;
-  const text = `\x93NUMPY\x01\x00  ${dict.padEnd(length - 11)}\n`;
-  const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
-  new DataView(bytes.buffer).setUint16(8, length - 10, true);
-  return bytes;
 }

@@ -12,7 +12,7 @@ import type {
   WorkerAnswer,
   WorkerSettings,
   WorkerTask,
-} from "./worker_pool.ts";
+} from "./worker_messages.ts";
 
 /** The address of this file for a new thread, which takes only what is on disk or is said in full. */
 export function workerUrl(): URL {

@@ -7,39 +7,20 @@
  */
 import { Worker } from "node:worker_threads";
 import type { ConversationResult } from "../formats/mod.ts";
-import type { Chunk, ChunkSettings } from "./encode_chunk.ts";
-import type { EncodingSettings } from "./encoding.ts";
+import type { Chunk } from "./encode_chunk.ts";
 import { DataError, UsageError } from "./errors.ts";
 import { workerUrl } from "./worker.ts";
+import type {
+  WorkerAnswer,
+  WorkerSettings,
+  WorkerTask,
+} from "./worker_messages.ts";
 
 /**
  * What a thread may keep, in MiB. A tokenizer of 256,000 tokens takes a quarter of
  * it; without a limit V8 lets garbage lie until there is twice as much as here.
  */
 const LIMITS = { maxOldGenerationSizeMb: 1024, maxYoungGenerationSizeMb: 8 };
-
-/** What a worker is made with. */
-export interface WorkerSettings {
-  /** By which a worker knows that it is ours. */
-  readonly role: "encode chats for sft-loss";
-  readonly encoding: EncodingSettings;
-  readonly chunk: ChunkSettings;
-}
-
-/** What a worker is sent: conversations to encode. */
-export interface WorkerTask {
-  readonly batch: readonly ConversationResult[];
-}
-
-/** What a worker sends: that it is ready, what it made, or what went wrong. */
-export type WorkerAnswer =
-  | { readonly kind: "ready"; readonly padId: number }
-  | { readonly kind: "chunk"; readonly chunk: Chunk }
-  | {
-    readonly kind: "error";
-    readonly name: string;
-    readonly message: string;
-  };
 
 /** Threads that encode. */
 export interface WorkerPool {

@@ -51,6 +51,9 @@ export interface ConversationSettings {
   readonly toolArguments: ToolArguments;
 }
 
+/** What is wrong with a row that is no conversation because it holds ids already. */
+export const IS_TOKENIZED = "the row is already tokenised";
+
 const KNOWN: ReadonlySet<string> = new Set(["shape", "toolArguments"]);
 
 /** Checks the options of a reader of conversations. */
@@ -154,7 +157,7 @@ function shapeOf(row: Fields): Conversation["shape"] {
   if (has("prompt") && has("completion")) return "prompt";
   if (has("instruction") && has("output")) return "prompt";
   if (has("input_ids")) {
-    throw new SyntaxError("the row is already tokenised: read it as such");
+    throw new SyntaxError(`${IS_TOKENIZED}: read it as such`);
   }
   throw new SyntaxError(
     "expected messages, conversations, prompt and completion, or instruction and output: got " +

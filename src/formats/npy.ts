@@ -60,7 +60,18 @@ const MAX_RANK = 32;
  */
 export function encodeNpy(tensor: Tensor): Uint8Array {
   const data = bytesOf("encode npy", "tensor", tensor);
-  const { dtype, shape } = tensor;
+  const header = npyHeader(tensor.dtype, tensor.shape);
+  const file = new Uint8Array(header.length + data.length);
+  file.set(header);
+  file.set(data, header.length);
+  return file;
+}
+
+/** What stands before the data, for arrays that are written piece by piece. */
+export function npyHeader(
+  dtype: TensorType,
+  shape: readonly number[],
+): Uint8Array {
   const descr = DESCR.get(dtype);
   if (descr === undefined) {
     outOfRange("encode npy", "dtype must be one that NumPy has", dtype);
@@ -73,14 +84,12 @@ export function encodeNpy(tensor: Tensor): Uint8Array {
     `{'descr': '${descr}', 'fortran_order': False, 'shape': (${tuple}), }`;
 
   // magic, version and length take 10 bytes; "\n" is the header's last
-  const start = Math.ceil((10 + text.length + 1) / 64) * 64;
-  const file = new Uint8Array(start + data.length);
-  file.set([...MAGIC, 1, 0]);
-  new DataView(file.buffer).setUint16(8, start - 10, true);
-  const header = `${text.padEnd(start - 11)}\n`;
-  for (let i = 0; i < header.length; i++) file[10 + i] = header.charCodeAt(i);
-  file.set(data, start);
-  return file;
+  const length = Math.ceil((10 + text.length + 1) / 64) * 64;
+  const header = new Uint8Array(length);
+  header.set([...MAGIC, 1, 0]);
+  new DataView(header.buffer).setUint16(8, length - 10, true);
+  header.set(new TextEncoder().encode(`${text.padEnd(length - 11)}\n`), 10);
+  return header;
 }
 
 /**

@@ -15,6 +15,7 @@ import { type Fields, keysOf, kind, parseJson, short } from "./fault.ts";
 import {
   bytesOf,
   countOf,
+  type NamedShape,
   sizeOf,
   type Tensor,
   tensorOf,
@@ -98,32 +99,46 @@ export function encodeSafetensors(
     }
   }
 
-  let end = 0;
-  const entries = named.map(({ name, tensor, bytes }): [string, unknown] => [
-    name,
-    {
-      dtype: DTYPES.get(tensor.dtype),
-      shape: tensor.shape,
-      data_offsets: [end, end += bytes.length],
-    },
-  ]);
-  const header = Object.fromEntries(
-    notes.length > 0
-      ? [[METADATA, Object.fromEntries(notes)], ...entries]
-      : entries,
+  const header = safetensorsHeader(
+    named.map(({ name, tensor }) => ({ ...tensor, name })),
+    notes,
   );
-  const json = new TextEncoder().encode(JSON.stringify(header));
-  const start = 8 + Math.ceil(json.length / 8) * 8;
-  const file = new Uint8Array(start + end);
-  file.fill(0x20, 8 + json.length, start); // spaces
-  file.set(json, 8);
-  new DataView(file.buffer).setBigUint64(0, BigInt(start - 8), true);
-  let at = start;
+  const file = new Uint8Array(
+    named.reduce((size, { bytes }) => size + bytes.length, header.length),
+  );
+  file.set(header);
+  let at = header.length;
   for (const { bytes } of named) {
     file.set(bytes, at);
     at += bytes.length;
   }
   return file;
+}
+
+/** What stands before the data of these tensors, for those that are written piece by piece. */
+export function safetensorsHeader(
+  tensors: readonly NamedShape[],
+  metadata: readonly (readonly [key: string, value: string])[],
+): Uint8Array {
+  let end = 0;
+  const entries = tensors.map(({ name, dtype, shape }): [string, unknown] => [
+    name,
+    {
+      dtype: DTYPES.get(dtype),
+      shape,
+      data_offsets: [end, end += countOf(shape) * sizeOf(dtype)],
+    },
+  ]);
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(
+    metadata.length > 0
+      ? [[METADATA, Object.fromEntries(metadata)], ...entries]
+      : entries,
+  )));
+  const start = 8 + Math.ceil(json.length / 8) * 8;
+  const header = new Uint8Array(start).fill(0x20); // spaces
+  new DataView(header.buffer).setBigUint64(0, BigInt(start - 8), true);
+  header.set(json, 8);
+  return header;
 }
 
 function checkName(name: unknown): void {

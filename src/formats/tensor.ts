@@ -36,6 +36,16 @@ export interface Tensor {
   readonly data: TensorData;
 }
 
+/** A tensor that a header speaks of. */
+export interface NamedShape {
+  /** Its name. */
+  readonly name: string;
+  /** How its values are stored. */
+  readonly dtype: TensorType;
+  /** The size of each dimension. */
+  readonly shape: readonly number[];
+}
+
 /** The array of each type. */
 const ARRAYS = {
   i32: Int32Array,

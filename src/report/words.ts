@@ -4,27 +4,19 @@
  *
  * @module
  */
-import type { Field, FindingCode, Reason } from "../row.ts";
+import {
+  type Field,
+  type FindingCode,
+  type Reason,
+  REASON_WORDS as WORDS,
+} from "../row.ts";
 
 /** Why a token is or is not trained; rows that were tokenised elsewhere know only whether. */
 export type CellReason = Reason | "trained" | "ignored";
 
 /** Each reason in a few words, as the end of "trained: ..." or "not trained: ...". */
 export const REASON_WORDS: Readonly<Record<CellReason, string>> = {
-  answer: "what a trained message says",
-  end_of_turn: "the stop by which it learns to end",
-  header_trained: "the role header, which the policy trains",
-  whitespace_trained: "whitespace behind the stop, which the policy trains",
-  role_not_trained: "its role is not trained",
-  turn_not_trained: "this turn is not trained",
-  header: "opens a turn",
-  template: "written by the template",
-  call_not_trained: "a tool call, and the policy leaves calls out",
-  think_opening: "the generation prompt already contains it",
-  stop_not_trained: "the policy leaves the end of turn out",
-  whitespace_after_stop: "whitespace behind the stop",
-  straddles: "covers an edge of what is trained",
-  zero_weight: "its weight is 0",
+  ...WORDS,
   trained: "its label is its id",
   ignored: "its label is ignored",
 };

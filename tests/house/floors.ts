@@ -69,6 +69,28 @@ export function brokenFloors(tree: Tree): string[] {
   return offenders;
 }
 
+/** Published files that come back to themselves along imports, types included: each circle once. */
+export function brokenCircles(tree: Tree): string[] {
+  const to = new Map(
+    published(tree).map(([path, text]) => [
+      path,
+      readFacts(path, text).imports.map((name) => resolve(path, name))
+        .filter((other) => other !== null),
+    ]),
+  );
+  const circles = new Set<string>();
+  const done = new Set<string>();
+  const visit = (path: string, way: readonly string[]): void => {
+    const from = way.indexOf(path);
+    if (from >= 0) circles.add([...way.slice(from), path].join(" > "));
+    if (from >= 0 || done.has(path)) return;
+    for (const other of to.get(path) ?? []) visit(other, [...way, path]);
+    done.add(path);
+  };
+  for (const path of to.keys()) visit(path, []);
+  return [...circles];
+}
+
 /** AssemblyScript files that import anything but AssemblyScript. */
 export function brokenAssembly(tree: Tree): string[] {
   const offenders: string[] = [];

@@ -1,6 +1,11 @@
 /** Each law of the house can fail: small made-up trees, good and bad. */
 import { assertEquals } from "@std/assert";
-import { brokenAssembly, brokenFloors, brokenManners } from "./floors.ts";
+import {
+  brokenAssembly,
+  brokenCircles,
+  brokenFloors,
+  brokenManners,
+} from "./floors.ts";
 import { brokenRooms, tooLong } from "./rooms.ts";
 import { brokenTags } from "./tags.ts";
 import type { Tree } from "./tree.ts";
@@ -47,6 +52,19 @@ Deno.test("brokenFloors() names every import that does not point down", () => {
     "src/loss/npm.ts imports npm:left@1 from outside",
     "src/loss/npm.ts imports ? from outside",
     "src/stray.ts stands on no floor",
+  ]);
+});
+
+Deno.test("brokenCircles() names each circle once, types included", () => {
+  const round = tree({
+    "src/chat/a.ts": `import type { B } from "./b.ts";`,
+    "src/chat/b.ts": `import { c } from "./c.ts";`,
+    "src/chat/c.ts": `import type { B } from "./b.ts"; import "./d.ts";`,
+    "src/chat/d.ts": `import "../row.ts";`,
+    "src/row.ts": "",
+  });
+  assertEquals(brokenCircles(round), [
+    "src/chat/b.ts > src/chat/c.ts > src/chat/b.ts",
   ]);
 });
 
