@@ -4,10 +4,8 @@
  *
  * @module
  */
-import { Audit, cells, HtmlReport, showRow } from "../report/mod.ts";
+import { cells, showRow } from "../report/mod.ts";
 import { isEncodedChat, type ReportRow } from "../report/cells.ts";
-import { counted } from "../report/paint.ts";
-import { AtomicFile } from "./atomic_write.ts";
 import {
   createEncoder,
   loadTokenizerFolder,
@@ -21,6 +19,7 @@ import {
   readReading,
 } from "./encoding_options.ts";
 import { DataError, jsonLine, oneLine, UsageError } from "./errors.ts";
+import { readPacking, type Show, writeHtml } from "./inspect_html.ts";
 import { type CliIo, createBreath } from "./io.ts";
 import { type Args, type CommandHelp, parseCommand } from "./options.ts";
 import { type Input, openInput } from "./read_input.ts";
@@ -90,6 +89,12 @@ export const INSPECT: CommandHelp = {
           value: "FILE",
           help: "write a report for a browser instead, one file by itself",
         },
+        pack: {
+          value: "HOW",
+          help:
+            "with --html and --max-length: show how the rows would be packed, " +
+            "bfd, first-fit or wrapped",
+        },
       },
     },
     MODEL_OPTIONS,
@@ -100,6 +105,7 @@ export const INSPECT: CommandHelp = {
     "inspect chats.jsonl --tokenizer qwen3",
     "inspect chats.jsonl --tokenizer qwen3 --row 17 --detail",
     "inspect chats.jsonl --tokenizer qwen3 --html report.html",
+    "inspect chats.jsonl --tokenizer qwen3 --html report.html --max-length 4096 --pack bfd",
   ],
 };
 
@@ -114,9 +120,6 @@ interface Choice {
   /** The most tokens of a row. */
   readonly maxLength: number | undefined;
 }
-
-/** Takes one row to where it is shown. */
-type Show = (row: ReportRow, line: number) => Promise<void>;
 
 /** Runs the command. */
 export async function inspect(
@@ -135,6 +138,7 @@ export async function inspect(
     text: args.text("grep"),
     maxLength: args.count("max-length", 1),
   };
+  const packing = readPacking(args, html, choice.maxLength);
   const input = await openInput(path, io);
   const lines = linesOf(input, args);
   const refused: Refusal[] = [];
@@ -143,6 +147,7 @@ export async function inspect(
     : await writeHtml(
       html,
       input.name,
+      packing,
       io,
       (show) => look(lines, choice, refused, io, show),
     );
@@ -258,37 +263,4 @@ function jsonOf(row: ReportRow, line: number): string {
     findings: chat?.findings ?? [],
     certificate: chat?.certificate ?? null,
   });
-}
-
-/** Rows in a report for a browser, written as they come. */
-async function writeHtml(
-  path: string,
-  name: string,
-  io: CliIo,
-  lookAll: (show: Show) => Promise<number>,
-): Promise<number> {
-  const file = new AtomicFile(path, io);
-  try {
-    const audit = new Audit();
-    const report = new HtmlReport(name);
-    const encoder = new TextEncoder();
-    const write = (html: string) => file.append(encoder.encode(html));
-    write(report.begin());
-    const shown = await lookAll((row, line) => {
-      audit.add(row, line);
-      write(report.add({ line, row }));
-      return Promise.resolve();
-    });
-    if (shown === 0) {
-      file.discard();
-      return 0;
-    }
-    write(report.end({ summary: audit.summary() }));
-    file.commit();
-    await io.stderr.write(`${oneLine(path)}: ${counted(shown, "row")}\n`);
-    return shown;
-  } catch (error) {
-    file.discard();
-    throw error;
-  }
 }

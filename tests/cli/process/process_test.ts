@@ -1,5 +1,10 @@
 /** The command line as a process: permissions, signals, pipes, colours. */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import { chatLine, cli, TOKENIZER } from "../fixture.ts";
 import { command, inFolder, namesIn, start } from "./folder.ts";
 
@@ -106,6 +111,31 @@ Deno.test("inspect --html writes one file that stands alone", async () => {
     assertEquals(nothing.code, 1);
     assertEquals(Deno.readTextFileSync(path), html);
     assertEquals(namesIn(folder), ["report.html"]);
+  });
+});
+
+Deno.test("inspect --html --pack shows how the rows would be packed, or says what it lacks", async () => {
+  await inFolder(async (folder) => {
+    const path = `${folder}/report.html`;
+    const report = ["inspect", CHATS, ...MODEL, "--html", path];
+    const { code, err } = await start(
+      [...report, "--max-length", "64", "--pack", "bfd"],
+      { permissions: ["-R", `-W=${folder}`] },
+    );
+    assertEquals(code, 0, err);
+    const html = Deno.readTextFileSync(path);
+    assertMatch(html, /<h2>Packs<\/h2><p>\d+ packs? of at most 64 tokens/);
+
+    for (
+      const [args, lack] of [
+        [[...report, "--pack", "bfd"], "--max-length N"],
+        [["inspect", CHATS, ...MODEL, "--pack", "bfd"], "--html FILE"],
+      ] as const
+    ) {
+      const { code, err } = await start([...args], { permissions: ["-R"] });
+      assertEquals(code, 2);
+      assertMatch(err, new RegExp(`--pack bfd needs ${lack}`));
+    }
   });
 });
 
