@@ -113,7 +113,7 @@ function textUpTo(bytes: Uint8Array, end: number): string {
 }
 
 function cutFindings(
-  { spans, certificate, inputIds }: EncodedChat,
+  { spans, certificate, inputIds, labels, owners }: EncodedChat,
   maxLength: number,
   trainedTokens: number,
 ): Finding[] {
@@ -131,10 +131,20 @@ function cutFindings(
   }
   const messages = spans.filter(([, end]) => end > maxLength)
     .map((span) => span.message);
-  return [...new Set(messages)].map((message): Finding => ({
-    code: "truncated-in-answer",
-    message,
-    detail: `${where} takes trained tokens off message ${message}; ` +
-      `${lost} are lost in all`,
-  }));
+  return [...new Set(messages)].map((message): Finding => {
+    let all = 0;
+    let taken = 0;
+    for (const [t, label] of labels.entries()) {
+      if (label === IGNORE_INDEX || owners[t] !== message) continue;
+      all++;
+      if (t >= maxLength) taken++;
+    }
+    return {
+      code: "truncated-in-answer",
+      message,
+      detail: `${where} takes ${
+        taken === all ? `all ${all}` : `${taken} of ${all}`
+      } trained tokens of message ${message}`,
+    };
+  });
 }

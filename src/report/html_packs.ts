@@ -64,6 +64,9 @@ export interface ReportPacks {
 /** How many packs are shown unless said. */
 const LIMIT = 200;
 
+/** The share of a pack that must be free for its number to be written there. */
+const ROOM_FOR_WORDS = 0.1;
+
 /** How many packs are shown before the others are asked for. */
 const FIRST = 10;
 
@@ -165,7 +168,11 @@ function packBlock(
     (lost > 0 ? ` · ${counted(lost, "lost target")}` : "") +
     `</p><div class="docs">` +
     blocks.map((block) => docBlock(maxLength, start, block)).join("") +
-    (free > 0 ? `<span class="free">${count(free)} free</span>` : "") +
+    (free > 0
+      ? `<span class="free">${
+        free / maxLength < ROOM_FOR_WORDS ? "" : `${count(free)} free`
+      }</span>`
+      : "") +
     `</div></div>\n`;
 }
 

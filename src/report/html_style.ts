@@ -77,7 +77,7 @@ const SUMMARY = `
 .card { border: 1px solid var(--rule); border-left: 5px solid var(--level); border-radius: 8px; padding: 10px 14px;
   background: var(--raised); }
 .card h3 button { all: unset; cursor: pointer; display: flex; gap: 8px; width: 100%; font-weight: 650; font-size: 15px; }
-.card h3 button::after { content: "show"; margin-left: auto; color: var(--accent); font-weight: 400; text-decoration: underline; }
+.card h3 button::after { content: "show"; margin-left: auto; white-space: nowrap; color: var(--accent); font-weight: 400; text-decoration: underline; }
 .card h3 button[aria-pressed="true"]::after { content: "shown ✕"; font-weight: 650; }
 .card h3 button:focus-visible { outline: 3px solid var(--focus); outline-offset: 3px; border-radius: 4px; }
 .card .rows { font-weight: 400; color: var(--quiet); }
@@ -88,7 +88,7 @@ const SUMMARY = `
 .shares { display: grid; grid-template-columns: repeat(auto-fit, minmax(400px, 1fr)); gap: 0 40px; }
 .shares table { width: 100%; font-size: 14px; }
 .shares th { text-align: left; font-weight: 400; padding: 3px 10px 3px 0; white-space: nowrap; }
-.shares thead th { color: var(--quiet); font-size: 13px; }
+.shares thead th { color: var(--quiet); font-size: 13px; } .shares thead th:last-child { white-space: normal; padding-right: 0; }
 .shares td { padding: 3px 10px 3px 0; text-align: right; white-space: nowrap; }
 .shares th.num { text-align: right; }
 .shares .who { color: var(--ink); font-weight: 650; max-width: 14em; overflow: hidden; text-overflow: ellipsis; }

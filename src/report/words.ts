@@ -85,7 +85,7 @@ export const FINDING_WORDS: Readonly<Record<FindingCode, FindingWords>> = {
   "truncated-in-answer": words(
     "serious",
     "cut inside an answer",
-    "The cut went through a trained turn: its end, and its stop, are lost.",
+    "The cut took the end of a trained turn, or all of it: its stop is not learnt.",
   ),
   "no-end-of-turn": words(
     "serious",
