@@ -57,6 +57,7 @@ export type {
   PackedBatch,
 } from "./src/packing/packed.ts";
 export { planPacks } from "./src/packing/plan.ts";
+export { packStream } from "./src/packing/stream.ts";
 export type * from "./src/packing/types.ts";
 export type { Sample } from "./src/row.ts";
 export { createLossWorkspace } from "./src/wasm/workspace.ts";

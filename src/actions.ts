@@ -19,6 +19,7 @@ export type Action =
   | "initialise"
   | "load tokenizer"
   | "mask labels"
+  | "pack a stream"
   | "pack sequences"
   | "plan packs"
   | "read conversations"

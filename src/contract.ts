@@ -218,6 +218,8 @@ export interface LossGradResult<T extends LogitsArray = LogitsArray>
 export interface CausalBatch {
   /** Labels aligned with inputIds; the loss shifts them. */
   labels: TokenIds;
+  /** The label of what is not trained (default -100). */
+  ignoreIndex?: number;
   /** Borders of the packed documents; positions after the last border are padding. */
   cuSeqlens?: ArrayLike<number>;
   /** The length of each row of a padded batch. */

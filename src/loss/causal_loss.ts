@@ -133,7 +133,8 @@ function readBatch(
   }
   merged.shift = true;
   if (isListLike(batch)) return { labels: batch as TokenIds, merged };
-  const { labels, cuSeqlens, sequenceLength, tokenWeights } = batch;
+  const { labels, ignoreIndex, cuSeqlens, sequenceLength, tokenWeights } =
+    batch;
   if (!isListLike(labels)) {
     wrongKind(
       "compute loss",
@@ -148,6 +149,7 @@ function readBatch(
       merged.sequenceLength = sequenceLength;
     }
   }
+  if (ignoreIndex !== undefined) merged.ignoreIndex ??= ignoreIndex;
   if (tokenWeights !== undefined) merged.tokenWeights ??= tokenWeights;
   return { labels, merged };
 }

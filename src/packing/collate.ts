@@ -85,5 +85,5 @@ export function collate(
   };
   const laid = new Layout(lay(read, pieces, ignoreIndex, padding.left));
   const same = (document: number) => document;
-  return padRows(laid, borders, same, padding, ignoreIndex, false);
+  return padRows(laid, borders, same, padding, false);
 }

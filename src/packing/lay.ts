@@ -37,6 +37,7 @@ export function lay(
   const laid: Laid = {
     inputIds: new Int32Array(tokens),
     labels: new Int32Array(tokens),
+    ignoreIndex,
     positionIds: new Int32Array(tokens),
     documentIds: new Int32Array(tokens),
     documents: [],

@@ -17,6 +17,8 @@ export interface LayoutFields {
   inputIds: Int32Array;
   /** [N] labels aligned with the ids: the id where it is trained, else ignoreIndex. */
   labels: Int32Array;
+  /** The label of what is not trained. */
+  ignoreIndex: number;
   /** [N] loss weights, 0 wherever the label is ignored. Only where some sample has weights; 1 for trained tokens of the others. */
   tokenWeights?: Float64Array;
   /** [N] the position in the document, from 0; 0 on padding. */
@@ -37,6 +39,8 @@ export class Layout implements LayoutFields, CausalBatch {
   readonly inputIds: Int32Array;
   /** [N] labels aligned with the ids: the id where it is trained, else ignoreIndex. */
   readonly labels: Int32Array;
+  /** The label of what is not trained. */
+  readonly ignoreIndex: number;
   /** [N] loss weights, 0 wherever the label is ignored. Only where some sample has weights; 1 for trained tokens of the others. */
   declare readonly tokenWeights?: Float64Array;
   /** [N] the position in the document, from 0; 0 on padding. */
@@ -54,6 +58,7 @@ export class Layout implements LayoutFields, CausalBatch {
   constructor(fields: LayoutFields) {
     this.inputIds = fields.inputIds;
     this.labels = fields.labels;
+    this.ignoreIndex = fields.ignoreIndex;
     if (fields.tokenWeights) this.tokenWeights = fields.tokenWeights;
     this.positionIds = fields.positionIds;
     this.documentIds = fields.documentIds;

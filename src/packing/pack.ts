@@ -4,12 +4,17 @@
  *
  * @module
  */
-import { checkOptions, readIgnoreIndex, wrongKind } from "../checks.ts";
+import {
+  type Action,
+  checkOptions,
+  readIgnoreIndex,
+  wrongKind,
+} from "../checks.ts";
 import { IGNORE_INDEX } from "../contract.ts";
 import type { Sample } from "../row.ts";
 import { lay } from "./lay.ts";
 import { PackedBatch } from "./packed.ts";
-import { plan, readPlanning } from "./plan.ts";
+import { plan, type Planning, readPlanning } from "./plan.ts";
 import { type ReadSample, readSamples, withFieldsOf } from "./samples.ts";
 import type { KeptSample, PackOptions, TruncatedSample } from "./types.ts";
 
@@ -78,9 +83,19 @@ export function packSequences<S extends Sample>(
     IGNORE_INDEX,
   );
   const read = readSamples(ACTION, samples, ignoreIndex);
+  return packRead(ACTION, read, planning, ignoreIndex);
+}
+
+/** {@link packSequences} of samples that are read. */
+export function packRead<S extends Sample>(
+  action: Action,
+  read: readonly ReadSample<S>[],
+  planning: Planning,
+  ignoreIndex: number,
+): PackedBatch<S> {
   const lengths = Int32Array.from(read, ({ ids }) => ids.length);
   const { maxLength } = planning;
-  const plans = plan(ACTION, lengths, planning);
+  const plans = plan(action, lengths, planning);
   const { overwritten, ...laid } = lay(read, plans, ignoreIndex, true);
   const kept: (KeptSample<S> | null)[] = read.map(({ kept }) => kept);
   for (const sample of plans.truncated) {
@@ -89,7 +104,6 @@ export function packSequences<S extends Sample>(
   for (const sample of plans.dropped) kept[sample] = null;
   return new PackedBatch({
     ...laid,
-    ignoreIndex,
     maxLength,
     dropped: Array.from(plans.dropped),
     truncated: Array.from(

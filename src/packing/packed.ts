@@ -35,8 +35,6 @@ const FLAT_OPTIONS: ReadonlySet<string> = new Set([
 export interface FlatFields extends LayoutFields {
   /** [D + 1] where documents begin and end, a leading 0. */
   cuSeqlens: Int32Array;
-  /** The label of what is not trained. */
-  ignoreIndex: number;
 }
 
 /** Documents end to end, without padding (but perhaps at the very end). */
@@ -45,14 +43,11 @@ export class FlatBatch extends Layout implements FlatFields {
   readonly cuSeqlens: Int32Array;
   /** The longest stretch between two of cuSeqlens, 0 where there is none. */
   readonly maxSeqlen: number;
-  /** The label of what is not trained. */
-  readonly ignoreIndex: number;
 
   /** Made by `packSequences`. */
   constructor(fields: FlatFields) {
     super(fields);
     this.cuSeqlens = fields.cuSeqlens;
-    this.ignoreIndex = fields.ignoreIndex;
     this.maxSeqlen = fields.cuSeqlens.reduce(
       (most, end, d, all) => d === 0 ? 0 : Math.max(most, end - all[d - 1]!),
       0,
@@ -69,7 +64,7 @@ export class FlatBatch extends Layout implements FlatFields {
    */
   padded(options: PadOptions): PaddedBatch {
     checkOptions(ACTION, "options", options, PAD_OPTIONS);
-    const { documents, ignoreIndex } = this;
+    const { documents } = this;
     const first = documents[0]?.pack ?? 0; // a pack alone is row 0
     const rowOf = (d: number) => documents[d]!.pack - first;
     const borders = [0];
@@ -77,7 +72,7 @@ export class FlatBatch extends Layout implements FlatFields {
     const rows = Int32Array.from(borders);
     const name = (row: number) => `packs[${first + row}]`;
     const padding = readPadding(ACTION, options, rows, name);
-    return padRows(this, rows, rowOf, padding, ignoreIndex, true);
+    return padRows(this, rows, rowOf, padding, true);
   }
 
   /**

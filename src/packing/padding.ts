@@ -83,7 +83,6 @@ export function padRows(
   borders: Int32Array,
   rowOf: (document: number) => number,
   { padTokenId, length, left }: Padding,
-  ignoreIndex: number,
   bordered: boolean,
 ): PaddedBatch {
   const rows = borders.length - 1;
@@ -116,7 +115,8 @@ export function padRows(
   if (cuSeqlens.at(-1)! < rows * length) cuSeqlens.push(rows * length);
   return new PaddedBatch({
     inputIds: moveInt(from.inputIds, padTokenId),
-    labels: moveInt(from.labels, ignoreIndex),
+    labels: moveInt(from.labels, from.ignoreIndex),
+    ignoreIndex: from.ignoreIndex,
     ...(from.tokenWeights === undefined ? {} : {
       tokenWeights: move(from.tokenWeights, new Float64Array(rows * length)),
     }),

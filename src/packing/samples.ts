@@ -59,7 +59,8 @@ export function readSamples<S extends Sample>(
   return list;
 }
 
-function readSample<S extends Sample>(
+/** Reads and checks one sample; `index` is its number in messages. */
+export function readSample<S extends Sample>(
   action: Action,
   sample: S,
   index: number,

@@ -40,6 +40,18 @@ export interface PackOptions extends PlanOptions {
   ignoreIndex?: number;
 }
 
+/** Options of `packStream`. */
+export interface PackStreamOptions {
+  /** The most tokens a pack holds, at least 1. */
+  maxLength: number;
+  /** How many packs wait for a sample that fits (default 64): memory holds at most so many. */
+  openPacks?: number;
+  /** What becomes of samples longer than `maxLength` (default `"error"`). */
+  overlong?: Exclude<Overlong, "split">;
+  /** The label of what is not trained (default -100). */
+  ignoreIndex?: number;
+}
+
 /** Which stretch of which sample goes into which pack: M pieces, pack by pack. */
 export interface PackPlan {
   /** How many packs there are. */

@@ -8,6 +8,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {
   causalLoss,
+  collate,
   mergeLoss,
   type PackedBatch,
   type PackOptions,
@@ -422,8 +423,23 @@ Deno.test("packSequences() ignores by the index it is told", () => {
   const packed = packSequences(samples, { maxLength: 4, ignoreIndex: -1 });
   assertEquals([...packed.labels], [-1, 2, 3]);
   assertEquals(packed.ignoreIndex, -1);
-  const { labels } = packed.padded({ padTokenId: 0, length: 4 });
-  assertEquals([...labels], [-1, 2, 3, -1]);
+  const padded = packed.padded({ padTokenId: 0, length: 4 });
+  assertEquals([...padded.labels], [-1, 2, 3, -1]);
+  // the loss reads it off the batch, unless it is told another
+  const logits = normalLogits(4 * V, 9);
+  for (
+    const batch of [
+      padded,
+      packed.flat({ padTokenId: 0, length: 4 }),
+      collate(samples, { padTokenId: 0, length: 4, ignoreIndex: -1 }),
+    ]
+  ) {
+    assertEquals(causalLoss(logits, batch).activeTokens, 2);
+    assertThrows(
+      () => causalLoss(logits, batch, { ignoreIndex: -100 }),
+      RangeError,
+    );
+  }
   assertEquals(unpack(packed), samples);
 });
 

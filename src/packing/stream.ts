@@ -1,0 +1,152 @@
+/**
+ * Packs of a stream that may have no end: first fit among the packs that wait.
+ *
+ * @module
+ */
+import {
+  checkOptions,
+  outOfRange,
+  readCount,
+  readIgnoreIndex,
+  readWord,
+  wrongKind,
+} from "../checks.ts";
+import { IGNORE_INDEX } from "../contract.ts";
+import type { Sample } from "../row.ts";
+import { packRead } from "./pack.ts";
+import type { PackedBatch } from "./packed.ts";
+import { type Planning, readPlanning } from "./plan.ts";
+import { type ReadSample, readSample } from "./samples.ts";
+import type { Overlong, PackStreamOptions } from "./types.ts";
+
+const ACTION = "pack a stream";
+const OPTIONS: ReadonlySet<string> = new Set([
+  "maxLength",
+  "openPacks",
+  "overlong",
+  "ignoreIndex",
+]);
+
+/** How many packs wait unless said: more fill better and hold more memory, and here the gain has become small. */
+const OPEN_PACKS = 64;
+
+/** A pack that waits for samples. */
+interface OpenPack<S extends Sample> {
+  readonly read: ReadSample<S>[];
+  /** How many tokens there is room for. */
+  room: number;
+}
+
+/**
+ * Packs samples as they come, each into the first of at most `openPacks` waiting
+ * packs that has room. A pack is handed out when it is full, or when it is the
+ * fullest and the next sample needs a new one; those that are left come last.
+ *
+ * With as many waiting packs as there are packs this is `packSequences` with
+ * `"first-fit"`, but for the order in which packs come.
+ *
+ * @param samples Ids with labels, or with spans, or all of them trained; a list, or whatever gives one after another.
+ * @param options `maxLength`; `openPacks`; `overlong`, for samples longer than that; `ignoreIndex`.
+ * @returns One packed batch a pack, its samples counted from 0. A sample that was dropped is named by the next pack, and a last batch without a pack names those that have none.
+ * @throws {RangeError} A sample is longer than `maxLength` and `overlong` does not say what to do; labels are not aligned; a span, a weight or an option is out of range. Packs handed out before stay good.
+ * @throws {TypeError} Something is of the wrong kind.
+ *
+ * @example Packs of six while chats come in
+ * ```ts
+ * import { packStream } from "@sft/loss";
+ * import { assertEquals } from "@std/assert";
+ *
+ * async function* chats() {
+ *   yield { inputIds: [1, 5, 2, 7] };
+ *   yield { inputIds: [1, 6, 6, 2] };
+ *   yield { inputIds: [3, 4] };
+ * }
+ * const packs: number[][] = [];
+ * for await (const pack of packStream(chats(), { maxLength: 6 })) {
+ *   packs.push([...pack.inputIds]);
+ * }
+ * assertEquals(packs, [[1, 5, 2, 7, 3, 4], [1, 6, 6, 2]]);
+ * ```
+ */
+export function packStream<S extends Sample>(
+  samples: Iterable<S> | AsyncIterable<S>,
+  options: PackStreamOptions,
+): AsyncGenerator<PackedBatch<S>, void, void> {
+  checkOptions(ACTION, "options", options, OPTIONS);
+  const { maxLength, openPacks, overlong } = options;
+  const planning = readPlanning(ACTION, {
+    maxLength,
+    strategy: "first-fit",
+    overlong: readWord<Overlong>(ACTION, "overlong", overlong, [
+      "error",
+      "truncate",
+      "drop",
+    ]),
+  });
+  const most = readCount(ACTION, "openPacks", openPacks, 1) ?? OPEN_PACKS;
+  const ignoreIndex = readIgnoreIndex(
+    ACTION,
+    options.ignoreIndex,
+    IGNORE_INDEX,
+  );
+  if (
+    typeof samples !== "object" || samples === null ||
+    !(Symbol.iterator in samples || Symbol.asyncIterator in samples)
+  ) {
+    wrongKind(ACTION, "samples must give one sample after another", samples);
+  }
+  return stream(samples, planning, most, ignoreIndex);
+}
+
+async function* stream<S extends Sample>(
+  samples: Iterable<S> | AsyncIterable<S>,
+  planning: Planning,
+  most: number,
+  ignoreIndex: number,
+): AsyncGenerator<PackedBatch<S>, void, void> {
+  const { maxLength, overlong } = planning;
+  const open: OpenPack<S>[] = [];
+  let homeless: ReadSample<S>[] = []; // dropped, or empty: they need no room
+  const close = (pack: OpenPack<S>): PackedBatch<S> => {
+    open.splice(open.indexOf(pack), 1);
+    const read = [...pack.read, ...homeless];
+    homeless = [];
+    return packRead(ACTION, read, planning, ignoreIndex);
+  };
+  let index = 0;
+  for await (const sample of samples) {
+    const read = readSample(ACTION, sample, index, ignoreIndex);
+    if (read.ids.length > maxLength && overlong === "error") {
+      outOfRange(
+        ACTION,
+        `samples[${index}] must have at most maxLength, ${maxLength}, tokens; overlong: "truncate" or "drop" would say what to do with it`,
+        read.ids.length,
+      );
+    }
+    index++;
+    const isDropped = read.ids.length > maxLength && overlong === "drop";
+    const length = isDropped ? 0 : Math.min(read.ids.length, maxLength);
+    if (length === 0) {
+      homeless.push(read);
+      continue;
+    }
+    let pack = open.find(({ room }) => room >= length);
+    if (pack === undefined) {
+      if (open.length === most) yield close(fullest(open));
+      pack = { read: [], room: maxLength };
+      open.push(pack);
+    }
+    pack.read.push(read);
+    pack.room -= length;
+    if (pack.room === 0) yield close(pack);
+  }
+  while (open.length > 0) yield close(open[0]!);
+  if (homeless.length > 0) {
+    yield packRead(ACTION, homeless, planning, ignoreIndex);
+  }
+}
+
+/** The pack with the least room, the oldest of equals. */
+function fullest<S extends Sample>(open: readonly OpenPack<S>[]): OpenPack<S> {
+  return open.reduce((best, pack) => pack.room < best.room ? pack : best);
+}
