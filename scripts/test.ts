@@ -36,11 +36,10 @@ const suites = (): Suite[] => [
     options: [
       "--parallel",
       "--no-check",
-      "--allow-read",
-      "--allow-write",
+      "--allow-read=.",
+      "--allow-write=build",
       "--allow-run",
       "--allow-env",
-      "--allow-sys",
     ],
   },
   {
