@@ -65,6 +65,9 @@ export function loadTokenizerFolder(folder: string): ChatTokenizer {
   }
 }
 
+/** A chat that is stopped at a limit costs a second, so a template that ends for none of the first chats is given up. */
+const MOST_ENDLESS = 4;
+
 /** What encodes chats. */
 export interface Encoder {
   /** The tokenizer. */
@@ -92,13 +95,30 @@ export function createEncoder(settings: EncodingSettings): Encoder {
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
     ...(date === undefined ? {} : { date }),
   };
+  let endless = 0; // chats stopped at a limit, while no other was seen
   return {
     tokenizer,
-    encode: ({ messages, tools }) =>
-      encodeChatRows(messages, {
-        ...options,
-        ...(tools === undefined ? {} : { tools }),
-      }),
+    encode({ messages, tools }) {
+      try {
+        const rows = encodeChatRows(messages, {
+          ...options,
+          ...(tools === undefined ? {} : { tools }),
+        });
+        endless = -Infinity;
+        return rows;
+      } catch (error) {
+        const isStopped = error instanceof ChatTemplateError &&
+          error.reason === "limit";
+        if (!isStopped) endless = -Infinity;
+        else if (++endless === MOST_ENDLESS) {
+          throw new DataError(
+            `the chat template does not end: each of the first ${MOST_ENDLESS} ` +
+              `chats was stopped. ${oneLine(error.message)}`,
+          );
+        }
+        throw error;
+      }
+    },
   };
 }
 
@@ -128,7 +148,7 @@ export function tryEncode(
   try {
     return { rows: encode(conversation) };
   } catch (error) {
-    if (!(error instanceof Error)) throw error;
+    if (!(error instanceof Error) || error instanceof DataError) throw error;
     const reason = error instanceof ChatTemplateError
       ? error.reason
       : error.message.includes("call stack")

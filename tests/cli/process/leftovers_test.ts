@@ -185,3 +185,31 @@ Deno.test("an interrupt takes away what has no name yet, and nothing else", asyn
     );
   });
 });
+
+Deno.test("prepare gives up a template that ends for none of the first chats, but not one that is stopped by some", async () => {
+  await inFolder(async (folder) => {
+    const run = async (condition: string) => {
+      const template = `${folder}/endless.jinja`;
+      const path = `${folder}/rows.jsonl`;
+      Deno.writeTextFileSync(
+        template,
+        `{% for m in messages %}{{ m.content }}{% if ${condition} %}` +
+          "{% for i in range(1000000000) %}{% endfor %}{% endif %}{% endfor %}",
+      );
+      const args = ["--chat-template", template];
+      const lines = ["no", "no", "no", "no", "no", "yes"]
+        .map((content) => chatLine(content, "Fine.")).join("\n");
+      return await prepare(path, args, lines);
+    };
+    const none = await run("true");
+    assertEquals(none.code, 1);
+    assertStringIncludes(
+      none.err,
+      "the chat template does not end: each of the first 4 chats was stopped",
+    );
+    assertEquals(namesIn(folder), ["endless.jinja"]);
+    const some = await run("m.content == 'yes'");
+    assertEquals(some.code, 0, some.err);
+    assertMatch(some.err, /rows\.jsonl: 5 rows/);
+  });
+});
