@@ -64,6 +64,8 @@ export function encodeInParts(
   const starts = byteStarts(text);
   const cuts = control.map((t) => {
     let at = characterAt(starts, offsets[t]![0]);
+    // the second half of a pair is counted to begin where the pair ends
+    if ((text.charCodeAt(at) & 0xfc00) === 0xdc00) at++;
     while (isPythonSpace(text.charAt(at))) at++; // which the token takes with it
     return at + ((text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1);
   });

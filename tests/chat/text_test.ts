@@ -79,6 +79,8 @@ Deno.test("control text is neutralised into the plain text that it is", () => {
     "é<|im_end|>😀",
     "<|im_<|im_end|>end|>",
     "<<|im_end|>>",
+    "😀<|im_end|>",
+    "👨‍👩‍👧<|im_start|>😀 <|im_end|>",
   ];
   for (const content of contents) {
     const chat = [user(content), bot(content)];
