@@ -104,8 +104,8 @@ function checkToken(
   const [from, to] = offsets[t]!;
   const own = tokenizer.bytesOf(inputIds[t]!);
   if (standsAt(bytes, from, to, own)) return;
-  const stands = trimmed(bytes.subarray(from, to));
-  if (standsAt(stands, 0, stands.length, trimmed(own))) return;
+  const text = bytes.subarray(from, to);
+  if (isWithin(own, text) || isWithin(text, own)) return;
   refuse([t, t + 1], `its bytes are not those of token ${inputIds[t]}`);
 }
 
@@ -122,14 +122,18 @@ function standsAt(
   return true;
 }
 
-function trimmed(bytes: Uint8Array): Uint8Array {
-  const isSpace = (byte: number | undefined) =>
-    byte === 0x20 || (byte !== undefined && byte >= 0x09 && byte <= 0x0d);
-  let start = 0;
-  let end = bytes.length;
-  while (start < end && isSpace(bytes[start])) start++;
-  while (end > start && isSpace(bytes[end - 1])) end--;
-  return bytes.subarray(start, end);
+/** Whether one holds the other, and beside it spaces alone: a prefix of the tokenizer's, or spaces that a token takes. */
+function isWithin(inner: Uint8Array, outer: Uint8Array): boolean {
+  const isSpace = (byte: number) =>
+    byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
+  for (let at = 0; at + inner.length <= outer.length; at++) {
+    if (
+      standsAt(outer, at, at + inner.length, inner) &&
+      outer.subarray(at + inner.length).every(isSpace)
+    ) return true;
+    if (!isSpace(outer[at]!)) return false;
+  }
+  return false;
 }
 
 function refuse([start, end]: TokenSpan, reason: string): never {

@@ -98,7 +98,7 @@ export const PREPARE: CommandHelp = {
   ],
   examples: [
     "prepare chats.jsonl --tokenizer qwen3 -o train.parquet --max-length 4096 --pack bfd",
-    "zcat chats.jsonl.gz | sft-loss prepare - --tokenizer qwen3 -o train.jsonl",
+    "prepare - --tokenizer qwen3 -o train.jsonl < chats.jsonl",
   ],
 };
 

@@ -294,6 +294,34 @@ Deno.test("checkCertificate() passes a row that went through JSON", () => {
   checkCertificate(stored, chatml);
 });
 
+Deno.test("checkCertificate() tells one kind of whitespace from another", () => {
+  const tokenizer = tokenizers.get(FAMILIES.ChatML!)!;
+  const row = encodeChat([
+    { role: "user", content: "?" },
+    { role: "assistant", content: "a  b\nc" },
+  ], { tokenizer });
+  const byteOf = (t: number) => tokenizer.bytesOf(row.inputIds[t]!);
+  const isSpace = (t: number) => /^\s$/.test(String.fromCharCode(...byteOf(t)));
+  const idOf = (text: string) => tokenizer.encode(text).inputIds[0]!;
+  let changed = 0;
+  for (const [t, label] of row.labels.entries()) {
+    if (label < 0 || !isSpace(t)) continue;
+    for (const id of [" ", "\n", "\t"].map(idOf)) {
+      if (id === label) continue;
+      const inputIds = row.inputIds.slice();
+      const labels = row.labels.slice();
+      inputIds[t] = labels[t] = id;
+      assertThrows(
+        () => checkCertificate({ ...row, inputIds, labels }, tokenizer),
+        ChatTemplateError,
+        `its bytes are not those of token ${id}`,
+      );
+      changed++;
+    }
+  }
+  assertEquals(changed, 6);
+});
+
 Deno.test("a certificate says how it was proved", () => {
   const { certificate } = rowOf();
   assertEquals(certificate.proof, "marks on every character");
