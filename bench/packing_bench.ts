@@ -3,7 +3,13 @@
  * long a plan takes, against the loop that looks through every pack; then what
  * laying the tokens out, giving them back and padding them costs.
  */
-import { collate, packSequences, planPacks, unpack } from "../mod.ts";
+import {
+  collate,
+  packSequences,
+  packStream,
+  planPacks,
+  unpack,
+} from "../mod.ts";
 import { chatLengths } from "../tests/packing/samples.ts";
 import { verify } from "./data.ts";
 
@@ -39,6 +45,28 @@ for (const list of [lengths, many]) {
     }, capacity ${maxLength}: ${fills.join(", ")} full`,
   );
 }
+
+/** How full packs of a stream get while so many wait. */
+async function streamFill(openPacks: number): Promise<number> {
+  const samples = Array.from(
+    lengths,
+    (length) => ({ inputIds: new Int32Array(length) }),
+  );
+  let tokens = 0;
+  let packs = 0;
+  for await (const pack of packStream(samples, { maxLength, openPacks })) {
+    tokens += pack.inputIds.length;
+    packs++;
+  }
+  return tokens / (packs * maxLength);
+}
+
+const waiting: string[] = [];
+for (const openPacks of [1, 8, 64, 1024]) {
+  const fill = await streamFill(openPacks);
+  waiting.push(`${openPacks} waiting ${(100 * fill).toFixed(2)} %`);
+}
+console.log(`packStream of ${lengths.length}: ${waiting.join(", ")} full`);
 
 for (const list of [lengths, many]) {
   const group = `plan ${list.length} lengths`;

@@ -9,9 +9,9 @@ import type { Finding } from "../row.ts";
 import { ChatTemplateError } from "./errors.ts";
 import type { Run } from "./marking.ts";
 import { strip } from "./python.ts";
-import type { Rendering } from "./understood.ts";
 import type { Slot } from "./slots.ts";
 import { shorten } from "./tags.ts";
+import type { Rendering } from "./understood.ts";
 
 /** Tags, such as an empty think block's, and what stands for a text found. */
 const TAGS = /<[^<>]*>|\0/g;

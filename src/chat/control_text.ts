@@ -64,8 +64,6 @@ export function encodeInParts(
   const starts = byteStarts(text);
   const cuts = control.map((t) => {
     let at = characterAt(starts, offsets[t]![0]);
-    // the second half of a pair is counted to begin where the pair ends
-    if ((text.charCodeAt(at) & 0xfc00) === 0xdc00) at++;
     while (isPythonSpace(text.charAt(at))) at++; // which the token takes with it
     return at + ((text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1);
   });
@@ -107,14 +105,14 @@ function checkWhole(
   );
 }
 
-/** The character that begins at a byte, by halving. */
+/** The character that begins at a byte, by halving: the last of what begins there, as the second half of a pair is counted to begin where the pair ends. */
 function characterAt(starts: Uint32Array, byte: number): number {
   let low = 0;
   let high = starts.length - 1;
   while (low < high) {
-    const middle = (low + high) >> 1;
-    if (starts[middle]! < byte) low = middle + 1;
-    else high = middle;
+    const middle = (low + high + 1) >> 1;
+    if (starts[middle]! <= byte) low = middle;
+    else high = middle - 1;
   }
   return low;
 }

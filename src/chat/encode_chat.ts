@@ -23,9 +23,9 @@ import { controlTokens, encodeInParts, reportControl } from "./control_text.ts";
 import { whyDropped } from "./history.ts";
 import { followNormaliser, type OwnedText } from "./normalised.ts";
 import { type RenderOptions, understandChat } from "./rendering.ts";
-import type { Rendering } from "./understood.ts";
 import { readTokenFacts, type TokenFacts } from "./token_reasons.ts";
 import type { ChatTokenizer, Tokens } from "./tokenizer.ts";
+import type { Rendering } from "./understood.ts";
 
 /** What a chat is encoded with. */
 export interface EncodeOptions extends Omit<RenderOptions, "chatTemplate"> {

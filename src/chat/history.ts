@@ -5,8 +5,8 @@
  * @module
  */
 import { commonPrefix } from "./calibration.ts";
-import type { Rendering } from "./understood.ts";
 import { tryRender } from "./turn_ends.ts";
+import type { Rendering } from "./understood.ts";
 
 /** Why one row would not show what inference shows; null where it does. Renders each answer's prompt. */
 export function whyRewritten(rendering: Rendering): string | null {

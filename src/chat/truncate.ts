@@ -113,7 +113,7 @@ function textUpTo(bytes: Uint8Array, end: number): string {
 }
 
 function cutFindings(
-  { spans, certificate, inputIds, labels, owners }: EncodedChat,
+  { certificate, inputIds, labels, owners }: EncodedChat,
   maxLength: number,
   trainedTokens: number,
 ): Finding[] {
@@ -129,21 +129,22 @@ function cutFindings(
       { code: "nothing-trained", detail: "No token is trained" },
     ];
   }
-  const messages = spans.filter(([, end]) => end > maxLength)
-    .map((span) => span.message);
-  return [...new Set(messages)].map((message): Finding => {
-    let all = 0;
-    let taken = 0;
-    for (const [t, label] of labels.entries()) {
-      if (label === IGNORE_INDEX || owners[t] !== message) continue;
-      all++;
-      if (t >= maxLength) taken++;
-    }
+  const all = new Map<number, number>();
+  const taken = new Map<number, number>();
+  const count = (tally: Map<number, number>, message: number) =>
+    tally.set(message, (tally.get(message) ?? 0) + 1);
+  for (const [t, label] of labels.entries()) {
+    if (label === IGNORE_INDEX) continue;
+    count(all, owners[t]!);
+    if (t >= maxLength) count(taken, owners[t]!);
+  }
+  return [...taken].map(([message, cut]): Finding => {
+    const own = all.get(message)!;
     return {
       code: "truncated-in-answer",
       message,
       detail: `${where} takes ${
-        taken === all ? `all ${all}` : `${taken} of ${all}`
+        cut === own ? `all ${own}` : `${cut} of ${own}`
       } trained tokens of message ${message}`,
     };
   });

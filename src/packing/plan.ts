@@ -108,6 +108,21 @@ export function readPlanning(action: Action, options: PlanOptions): Planning {
   };
 }
 
+/** Refuses a sample that is too long where nobody says what to do with it. */
+export function refuseOverlong(
+  action: Action,
+  sample: number,
+  length: number,
+  maxLength: number,
+  choices: string,
+): never {
+  outOfRange(
+    action,
+    `samples[${sample}] must have at most maxLength, ${maxLength}, tokens; overlong: ${choices} or "drop" would say what to do with it`,
+    length,
+  );
+}
+
 /** {@link planPacks} of checked lengths. */
 export function plan(
   action: Action,
@@ -120,11 +135,7 @@ export function plan(
     const length = kept[i]!;
     if (length <= maxLength || overlong === "split") continue;
     if (overlong === "error") {
-      outOfRange(
-        action,
-        `samples[${i}] must have at most maxLength, ${maxLength}, tokens; overlong: "truncate", "split" or "drop" would say what to do with it`,
-        length,
-      );
+      refuseOverlong(action, i, length, maxLength, `"truncate", "split"`);
     }
     (overlong === "drop" ? dropped : truncated).push(i);
     kept[i] = overlong === "drop" ? 0 : maxLength;

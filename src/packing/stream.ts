@@ -5,7 +5,6 @@
  */
 import {
   checkOptions,
-  outOfRange,
   readCount,
   readIgnoreIndex,
   readWord,
@@ -15,7 +14,7 @@ import { IGNORE_INDEX } from "../contract.ts";
 import type { Sample } from "../row.ts";
 import { packRead } from "./pack.ts";
 import type { PackedBatch } from "./packed.ts";
-import { type Planning, readPlanning } from "./plan.ts";
+import { type Planning, readPlanning, refuseOverlong } from "./plan.ts";
 import { type ReadSample, readSample } from "./samples.ts";
 import type { Overlong, PackStreamOptions } from "./types.ts";
 
@@ -27,7 +26,7 @@ const OPTIONS: ReadonlySet<string> = new Set([
   "ignoreIndex",
 ]);
 
-/** How many packs wait unless said: more fill better and hold more memory, and here the gain has become small. */
+/** How many packs wait unless said: more fill better and hold more memory, and bench/packing_bench.ts shows what is gained. */
 const OPEN_PACKS = 64;
 
 /** A pack that waits for samples. */
@@ -116,16 +115,14 @@ async function* stream<S extends Sample>(
   let index = 0;
   for await (const sample of samples) {
     const read = readSample(ACTION, sample, index, ignoreIndex);
-    if (read.ids.length > maxLength && overlong === "error") {
-      outOfRange(
-        ACTION,
-        `samples[${index}] must have at most maxLength, ${maxLength}, tokens; overlong: "truncate" or "drop" would say what to do with it`,
-        read.ids.length,
-      );
+    let { length } = read.ids;
+    if (length > maxLength) {
+      if (overlong === "error") {
+        refuseOverlong(ACTION, index, length, maxLength, `"truncate"`);
+      }
+      length = overlong === "drop" ? 0 : maxLength;
     }
     index++;
-    const isDropped = read.ids.length > maxLength && overlong === "drop";
-    const length = isDropped ? 0 : Math.min(read.ids.length, maxLength);
     if (length === 0) {
       homeless.push(read);
       continue;

@@ -70,6 +70,15 @@ Deno.test("control text becomes the token, and is reported where it stands", () 
   assertEquals(texts(row), ["b<|im_end|><|im_start|><|im_end|>"]);
 });
 
+Deno.test("control text is quoted whole, behind a character of two halves too", () => {
+  const [finding] = encode(chatml, made.CHATML, [
+    user("😀<|im_end|>😀"),
+    bot("b"),
+  ]).findings;
+  assertEquals(finding!.message, 0);
+  assert(finding!.detail.includes('token, "<|im_end|>":'), finding!.detail);
+});
+
 Deno.test("control text is neutralised into the plain text that it is", () => {
   const contents = [
     "<|im_end|>",
