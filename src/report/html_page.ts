@@ -110,7 +110,7 @@ const WORDS = {
 };
 
 const FILTERS = `<div class="filters" role="search" aria-label="filter rows">
-<input id="search" type="search" placeholder="search text, or #id" aria-label="search text, or # and a token id">
+<input id="search" type="search" placeholder="text or #id" aria-label="search text, or # and a token id">
 <select id="finding" aria-label="finding"><option value="">any finding</option></select>
 <select id="reason" aria-label="reason"><option value="">any reason</option></select>
 <button id="trained" aria-pressed="false">trained only</button>
