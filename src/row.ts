@@ -145,16 +145,20 @@ export type OwnedSpan = TokenSpan & {
 
 /** What can be odd about a row. */
 export type FindingCode =
+  | "answer-partly-trained" // of a row from elsewhere: words of an answer are left out
   | "clock-read" // the text holds the day of the call
   | "content-dropped" // the template left a message, or part of one, out
   | "content-trimmed" // the template cut whitespace from the edges
   | "control-text" // text in a message became a special token
   | "double-bos" // the row begins with two of them
+  | "everything-trained" // of a row from elsewhere: its labels are its ids
   | "field-dropped" // tool_calls, reasoning_content or another field is not in the text
+  | "header-trained" // of a row from elsewhere: what opens an answer is trained
   | "history-rewritten" // earlier turns are not what inference would show
   | "marker-absent" // the header or stop the policy needs is not in the text
   | "no-end-of-turn" // the template has no stop to train
   | "nothing-trained" // no token of the row is trained
+  | "prompt-trained" // of a row from elsewhere: tokens outside the answers are trained
   | "role-not-trained" // no message of a trained role
   | "stop-not-trained" // a trained turn ends without a trained stop
   | "straddling-token" // a token covers an edge of what is trained

@@ -8,7 +8,7 @@ import type { ChatTokenizer } from "../chat/mod.ts";
 import { isEncodedChat } from "../report/cells.ts";
 import { Audit, showSummary, type Summary } from "../report/mod.ts";
 import { count, paint } from "../report/paint.ts";
-import { type ElsewhereRules, judge, OddRows, readEnds } from "./elsewhere.ts";
+import { type ElsewhereRules, judge } from "./elsewhere.ts";
 import {
   createEncoder,
   type Encoder,
@@ -24,6 +24,7 @@ import {
 import { DataError, jsonLine, oneLine } from "./errors.ts";
 import { FAIL_ON_HELP, FoundRows, readLimits } from "./fail_on.ts";
 import { type CliIo, createBreath } from "./io.ts";
+import { OddRows } from "./odd_rows.ts";
 import {
   type Args,
   type CommandHelp,
@@ -33,6 +34,7 @@ import {
 import { Progress } from "./progress.ts";
 import { type Input, openInput } from "./read_input.ts";
 import { chatRows, tokenizedRows } from "./report_rows.ts";
+import { readMarks } from "./turn_marks.ts";
 
 /** What `audit --help` says. */
 export const AUDIT: CommandHelp = {
@@ -43,8 +45,10 @@ export const AUDIT: CommandHelp = {
     "Reads conversations (which need --tokenizer), or rows that were tokenised " +
     "elsewhere: input_ids with labels or a 0/1 mask, as TRL, axolotl or Unsloth " +
     "store them. JSONL, one JSON list, or parquet; - is standard input.",
-    "Of rows from elsewhere, --tokenizer or --end-ids says by which ids a turn " +
-    "ends, so that answers without a trained stop are found.",
+    "Of rows from elsewhere, --tokenizer (or --header-ids and --end-ids) says by " +
+    "which ids an answer begins and ends. What is trained is compared with the " +
+    "answers: prompts and headers that are trained, answers that are not trained " +
+    "whole, stops that are left out.",
   ],
   groups: [
     {
@@ -63,6 +67,10 @@ export const AUDIT: CommandHelp = {
           value: "IDS",
           help: "the ids by which a turn ends, with commas between",
         },
+        "header-ids": {
+          value: "IDS",
+          help: "the ids that open an answer, with commas between",
+        },
         examples: {
           value: "N",
           help: "how many lines are named of each kind (default 5)",
@@ -76,7 +84,7 @@ export const AUDIT: CommandHelp = {
   ],
   examples: [
     "audit chats.jsonl --tokenizer qwen3 --max-length 4096 --fail-on serious",
-    "audit train.parquet --end-ids 151645 --fail-on nothing-trained=1%",
+    "audit train.parquet --tokenizer qwen3 --fail-on prompt-trained=1%",
   ],
 };
 
@@ -160,8 +168,7 @@ async function summarise(
   if (input.isTokenized) {
     const tokenizer = tools.tokenizer();
     const rules: ElsewhereRules = {
-      ends: readEnds(args.text("end-ids"), tokenizer),
-      bos: tokenizer?.addedId(tokenizer.bosToken),
+      ...readMarks(args, tokenizer),
       maxLength,
     };
     const odd = new OddRows();

@@ -67,6 +67,16 @@ export const FINDING_WORDS: Readonly<Record<FindingCode, FindingWords>> = {
     "nothing trained",
     "No token of the row is trained: it costs time and teaches nothing.",
   ),
+  "everything-trained": words(
+    "serious",
+    "everything trained",
+    "Every token of the row is trained: the model learns to write the prompts.",
+  ),
+  "prompt-trained": words(
+    "serious",
+    "prompt trained",
+    "Tokens that are no answer's are trained: the model learns to write the prompts.",
+  ),
   "role-not-trained": words(
     "serious",
     "no trained role",
@@ -106,6 +116,16 @@ export const FINDING_WORDS: Readonly<Record<FindingCode, FindingWords>> = {
     "serious",
     "control text",
     "Text inside a message is that of a special token.",
+  ),
+  "answer-partly-trained": words(
+    "look",
+    "answer partly trained",
+    "Words of an answer are not trained while others are.",
+  ),
+  "header-trained": words(
+    "look",
+    "header trained",
+    "What opens an answer is trained, though every prompt ends with it.",
   ),
   "content-dropped": words(
     "look",
