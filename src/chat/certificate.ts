@@ -17,6 +17,7 @@ import {
   type EncodedChat,
   type Field,
   FIELDS,
+  type OwnedSpan,
 } from "../row.ts";
 import { ChatTemplateError } from "./errors.ts";
 import type { ChatTokenizer } from "./tokenizer.ts";
@@ -93,14 +94,26 @@ function keptRuns(
   return runs;
 }
 
-/** Throws unless a token's own bytes, but for spaces that its kind adds or takes, stand at its place. */
+/** Throws unless a trained token is its own label, and stands at its place. */
 function checkToken(
-  { inputIds, offsets, labels }: CertifiedRow,
+  row: CertifiedRow,
   t: number,
   bytes: Uint8Array,
   tokenizer: Pick<ChatTokenizer, "bytesOf">,
 ): void {
-  if (labels[t] !== inputIds[t]) refuse([t, t + 1], "its label is another id");
+  if (row.labels[t] !== row.inputIds[t]) {
+    refuse([t, t + 1], "its label is another id");
+  }
+  checkBytes(row, t, bytes, tokenizer);
+}
+
+/** Throws unless a token's own bytes, but for spaces that its kind adds or takes, stand at its place. */
+export function checkBytes(
+  { inputIds, offsets }: CertifiedRow,
+  t: number,
+  bytes: Uint8Array,
+  tokenizer: Pick<ChatTokenizer, "bytesOf">,
+): void {
   const [from, to] = offsets[t]!;
   const own = tokenizer.bytesOf(inputIds[t]!);
   if (standsAt(bytes, from, to, own)) return;
@@ -136,69 +149,33 @@ function isWithin(inner: Uint8Array, outer: Uint8Array): boolean {
   return false;
 }
 
-function refuse([start, end]: TokenSpan, reason: string): never {
+export function refuse([start, end]: TokenSpan, reason: string): never {
   throw new ChatTemplateError(
     "unproved",
     `Cannot certify tokens ${start} to ${end}: ${reason}`,
   );
 }
 
-/**
- * Checks a stored row against its certificate and a tokenizer: the runs cover
- * exactly the trained tokens, and every kept token's bytes are the text's.
- *
- * @param row A row as `encodeChat` made it, or as it came back from a file.
- * @param tokenizer The tokenizer of its ids.
- * @throws {ChatTemplateError} The row is not what its certificate says.
- *
- * @example A label that was changed afterwards
- * ```ts
- * import { checkCertificate, encodeChat, loadTokenizer } from "@sft/loss/chat";
- * import { assertThrows } from "@std/assert";
- *
- * const tokenizer = loadTokenizer({
- *   tokenizerJson: {
- *     pre_tokenizer: { type: "ByteLevel", add_prefix_space: false },
- *     decoder: { type: "ByteLevel" },
- *     model: { type: "BPE", vocab: { a: 0, b: 1, "!": 2 }, merges: [] },
- *   },
- *   tokenizerConfig: {},
- * });
- * const chatTemplate =
- *   "{% for m in messages %}{{ m.content }}{% if m.role == 'assistant' %}!{% endif %}{% endfor %}";
- * const row = encodeChat(
- *   [{ role: "user", content: "a" }, { role: "assistant", content: "b" }],
- *   { tokenizer, chatTemplate },
- * );
- * checkCertificate(row, tokenizer);
- * row.labels[0] = row.inputIds[0]!;
- * assertThrows(() => checkCertificate(row, tokenizer));
- * ```
- */
-export function checkCertificate(
-  row: CertifiedRow & Pick<EncodedChat, "certificate">,
-  tokenizer: Pick<ChatTokenizer, "bytesOf">,
-): void {
-  const { runs, trainedTokens, trainedBytes, proof } = row.certificate;
-  const within = new Uint8Array(3 * row.text.length);
-  for (const { bytes: [from, to] } of runs) {
-    within.fill(1, Math.max(from, 0), to);
-  }
-  const allowed = (byte: number) => within[byte] === 1;
-  const again = certify(row, tokenizer, proof, allowed);
-  const shape = (list: readonly CertifiedRun[]) =>
-    JSON.stringify(
-      list.map((
-        { tokens, bytes, message, text },
-      ) => [tokens, bytes, message, text]),
-    );
-  if (
-    again.trainedTokens !== trainedTokens ||
-    again.trainedBytes !== trainedBytes || shape(again.runs) !== shape(runs)
-  ) {
-    throw new ChatTemplateError(
-      "unproved",
-      `Cannot confirm the certificate: it is for ${trainedTokens} tokens in ${runs.length} runs, the row trains ${again.trainedTokens} in ${again.runs.length}`,
+/** Trained spans, cut where message or field changes. */
+export function ownedSpans(
+  labels: Int32Array,
+  owners: Int32Array,
+  fields: Uint8Array,
+): OwnedSpan[] {
+  const spans: OwnedSpan[] = [];
+  for (let t = 0; t < labels.length; t++) {
+    if (labels[t] === IGNORE_INDEX) continue;
+    const start = t;
+    while (
+      t + 1 < labels.length && labels[t + 1] !== IGNORE_INDEX &&
+      owners[t + 1] === owners[start] && fields[t + 1] === fields[start]
+    ) t++;
+    spans.push(
+      Object.assign([start, t + 1] as const, {
+        message: owners[start]!,
+        field: FIELDS[fields[start]!]!,
+      }),
     );
   }
+  return spans;
 }

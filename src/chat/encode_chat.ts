@@ -18,7 +18,7 @@ import {
   TRAINED_REASONS,
 } from "../row.ts";
 import { byteStarts } from "./byte_offsets.ts";
-import { certify } from "./certificate.ts";
+import { certify, ownedSpans } from "./certificate.ts";
 import { controlTokens, encodeInParts, reportControl } from "./control_text.ts";
 import { whyDropped } from "./history.ts";
 import { followNormaliser, type OwnedText } from "./normalised.ts";
@@ -267,28 +267,4 @@ function reportRow(
         },
     );
   }
-}
-
-/** Trained spans, cut where message or field changes. */
-export function ownedSpans(
-  labels: Int32Array,
-  owners: Int32Array,
-  fields: Uint8Array,
-): OwnedSpan[] {
-  const spans: OwnedSpan[] = [];
-  for (let t = 0; t < labels.length; t++) {
-    if (labels[t] === IGNORE_INDEX) continue;
-    const start = t;
-    while (
-      t + 1 < labels.length && labels[t + 1] !== IGNORE_INDEX &&
-      owners[t + 1] === owners[start] && fields[t + 1] === fields[start]
-    ) t++;
-    spans.push(
-      Object.assign([start, t + 1] as const, {
-        message: owners[start]!,
-        field: FIELDS[fields[start]!]!,
-      }),
-    );
-  }
-  return spans;
 }

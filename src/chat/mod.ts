@@ -30,7 +30,7 @@
  */
 export * from "../row.ts";
 export type { RoleMarkers, TokenIds, TokenSpan } from "../contract.ts";
-export { checkCertificate } from "./certificate.ts";
+export { checkCertificate, type StoredRow } from "./check_certificate.ts";
 export type { CertifiedRow } from "./certificate.ts";
 export { encodeChat, type EncodeOptions } from "./encode_chat.ts";
 export { ChatTemplateError, type ChatTemplateErrorReason } from "./errors.ts";

@@ -5,7 +5,13 @@
  */
 import { outOfRange } from "../checks.ts";
 import { IGNORE_INDEX, type TokenSpan } from "../contract.ts";
-import type { CertifiedRun, EncodedChat, Finding, OwnedSpan } from "../row.ts";
+import {
+  type CertifiedRun,
+  type EncodedChat,
+  FIELDS,
+  type Finding,
+  type OwnedSpan,
+} from "../row.ts";
 
 // a text may begin with U+FEFF, which a decoder takes off unless told not to
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -71,7 +77,11 @@ export function truncateRow(row: EncodedChat, maxLength: number): EncodedChat {
     const cutEnd = offsets[tokens[1] - 1]![1];
     const range: TokenSpan = [run.bytes[0], cutEnd];
     const text = utf8.decode(bytes.subarray(...range));
-    return [{ ...run, tokens, bytes: range, text }];
+    const kept = row.fields.subarray(...tokens);
+    const fields = run.fields.filter((field) =>
+      kept.includes(FIELDS.indexOf(field))
+    );
+    return [{ ...run, tokens, bytes: range, fields, text }];
   });
   let trainedTokens = 0;
   for (const label of labels) if (label !== IGNORE_INDEX) trainedTokens++;

@@ -255,6 +255,47 @@ const CHANGES: Readonly<Record<string, (row: Mutable) => void>> = {
     }, ...rest]),
   "a run's text": (row) =>
     change(row, ([first, ...rest]) => [{ ...first!, text: "other" }, ...rest]),
+  "a run's fields": (row) =>
+    change(row, ([first, ...rest]) => [{
+      ...first!,
+      fields: ["tool_calls"],
+    }, ...rest]),
+  "another id where nothing is trained": ({ inputIds, labels }) => {
+    const t = labels.indexOf(-100);
+    inputIds[t] = inputIds[t]! === 1 ? 2 : 1;
+  },
+  "two ids exchanged where nothing is trained": ({ inputIds }) => {
+    const t = inputIds.findIndex((id, t) => t > 0 && id !== inputIds[t - 1]);
+    [inputIds[t - 1], inputIds[t]] = [inputIds[t]!, inputIds[t - 1]!];
+  },
+  "an offset back": (row) => row.offsets = row.offsets.with(1, row.offsets[0]!),
+  "no weight": ({ weights, labels }) =>
+    weights[labels.findIndex((label) => label >= 0)] = 0,
+  "a weight of nothing trained": ({ weights, labels }) =>
+    weights[labels.indexOf(-100)] = 1,
+  "a weight that is no number": ({ weights, labels }) =>
+    weights[labels.findIndex((label) => label >= 0)] = NaN,
+  "another reason": ({ reasons, labels }) =>
+    reasons[labels.findIndex((label) => label >= 0)] = REASONS.indexOf(
+      "header",
+    ),
+  "a reason to train": ({ reasons, labels }) =>
+    reasons[labels.indexOf(-100)] = REASONS.indexOf("answer"),
+  "a span less": (row) => row.spans = row.spans.slice(1),
+  "a longer span": (row) =>
+    row.spans = row.spans.map((span) =>
+      Object.assign([span[0], span[1] + 1] as const, {
+        message: span.message,
+        field: span.field,
+      })
+    ),
+  "a span of another message": (row) =>
+    row.spans = row.spans.map((span) =>
+      Object.assign([span[0], span[1]] as const, {
+        message: span.message + 1,
+        field: span.field,
+      })
+    ),
   "its count of tokens": (row) =>
     row.certificate = { ...row.certificate, trainedTokens: 1 },
   "its count of bytes": (row) =>
@@ -290,6 +331,8 @@ Deno.test("checkCertificate() passes a row that went through JSON", () => {
     labels: [...row.labels],
     owners: [...row.owners],
     fields: [...row.fields],
+    reasons: [...row.reasons],
+    weights: [...row.weights],
   }));
   checkCertificate(stored, chatml);
 });
