@@ -10,15 +10,14 @@
 import { wrongKind } from "../checks.ts";
 import { IGNORE_INDEX } from "../contract.ts";
 import {
+  type Certificate,
   type ChatMessage,
   type EncodedChat,
-  FIELDS,
   type Finding,
-  type OwnedSpan,
   TRAINED_REASONS,
 } from "../row.ts";
 import { byteStarts } from "./byte_offsets.ts";
-import { certify, ownedSpans } from "./certificate.ts";
+import { type CertifiedRow, certify, ownedSpans } from "./certificate.ts";
 import { controlTokens, encodeInParts, reportControl } from "./control_text.ts";
 import { whyDropped } from "./history.ts";
 import { followNormaliser, type OwnedText } from "./normalised.ts";
@@ -165,13 +164,7 @@ export function encodeRendering(
     rendering.proof,
     trainedBytes(owned, facts, tokens, policy.straddling === "include"),
   );
-  reportRow(
-    rendering,
-    inputIds,
-    certificate.trainedTokens,
-    tokenizer,
-    findings,
-  );
+  reportRow(rendering, row, certificate, tokenizer, findings);
   return {
     ...row,
     weights,
@@ -215,8 +208,8 @@ function trainedBytes(
 
 function reportRow(
   { messages, turns, trained, policy, calibration }: Rendering,
-  inputIds: Int32Array,
-  trainedTokens: number,
+  { inputIds }: CertifiedRow,
+  { runs, trainedTokens }: Certificate,
   tokenizer: ChatTokenizer,
   findings: Finding[],
 ): void {
@@ -266,5 +259,18 @@ function reportRow(
           }`,
         },
     );
+  }
+  if (!policy.endOfTurn) return;
+  for (const message of new Set(runs.map(({ message }) => message))) {
+    if (turns.some((turn) => turn.message === message)) continue;
+    findings.push({
+      code: "stop-not-trained",
+      message,
+      detail:
+        `Message ${message} is trained as far as its words go: a stop is ` +
+        `trained behind answers only, and its role is ${
+          JSON.stringify(messages[message]?.role)
+        }`,
+    });
   }
 }

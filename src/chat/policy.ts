@@ -15,11 +15,15 @@ import {
 
 /** Which parts of a chat are trained. */
 export interface ChatPolicy {
-  /** The roles whose messages are trained (default `["assistant"]`); a message's own `train` goes before it. */
+  /**
+   * The roles whose messages are trained (default `["assistant"]`); a message's
+   * own `train` goes before it. Of roles that do not answer (any but assistant
+   * and model) the words are trained, not the stop behind them.
+   */
   roles?: readonly string[];
   /** Train the last trained turn alone (default false). */
   lastTurnOnly?: boolean;
-  /** Train the stop by which an answer ends (default true). */
+  /** Train the stop by which an answer ends (default true); other roles have none that is trained. */
   endOfTurn?: boolean;
   /** Train the whitespace behind the stop (default false). */
   whitespaceAfterEnd?: boolean;

@@ -59,6 +59,16 @@ function trained(...args: Parameters<typeof train>): string[] {
   return texts;
 }
 
+/** The trained texts where `words` messages are trained that do not answer: each is told to have no stop. */
+function withoutStops(
+  words: number,
+  ...args: Parameters<typeof train>
+): string[] {
+  const { texts, findings } = train(...args);
+  assertEquals(findings, Array(words).fill("stop-not-trained"));
+  return texts;
+}
+
 const TWO = [user("Q1"), bot("A1"), user("Q2"), bot("A2")];
 
 /** Of each family: what is trained by default, with the header, with the whitespace, without the stop. */
@@ -152,8 +162,12 @@ for (
       plain.slice(1),
     );
     assertEquals(trained(template, TWO, { generationTags: false }), plain);
-    assertEquals(trained(template, TWO, { roles: ["user"] }), ["Q1", "Q2"]);
-    const both = trained(template, TWO, { roles: ["user", "assistant"] });
+    const users = { roles: ["user"] };
+    assertEquals(withoutStops(2, template, TWO, users), ["Q1", "Q2"]);
+    const silent = { ...users, endOfTurn: false };
+    assertEquals(trained(template, TWO, silent), ["Q1", "Q2"]);
+    const all = { roles: ["user", "assistant"] };
+    const both = withoutStops(2, template, TWO, all);
     assertEquals(both, ["Q1", plain[0], "Q2", plain[1]]);
     const first = [TWO[0]!, { ...TWO[1]!, train: true }, ...TWO.slice(2)];
     assertEquals(
@@ -189,8 +203,9 @@ Deno.test("a system message is the template's to place", () => {
   const chat = [system("S"), ...TWO];
   assertEquals(trained(made.CHATML, chat), ["A1<|im_end|>", "A2<|im_end|>"]);
   assertEquals(trained(made.LLAMA, chat), [" A1 </s>", " A2 </s>"]);
-  assertEquals(trained(made.CHATML, chat, { roles: ["system"] }), ["S"]);
-  assertEquals(trained(made.LLAMA, chat, { roles: ["system"] }), ["S"]);
+  const policy = { roles: ["system"] };
+  assertEquals(withoutStops(1, made.CHATML, chat, policy), ["S"]);
+  assertEquals(withoutStops(1, made.LLAMA, chat, policy), ["S"]);
   assertThrows(
     () => train(made.GEMMA, chat),
     ChatTemplateError,
