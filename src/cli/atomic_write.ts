@@ -7,6 +7,7 @@
  */
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   openSync,
   realpathSync,
@@ -124,9 +125,9 @@ export class AtomicFile {
   }
 
   #failure(error: unknown): UsageError {
-    const reason = (error as { code?: unknown }).code === "ENOENT"
-      ? "its folder does not exist"
-      : fileReason(error);
+    const isMissing = (error as { code?: unknown }).code === "ENOENT" &&
+      !existsSync(dirname(this.#target));
+    const reason = isMissing ? "its folder does not exist" : fileReason(error);
     return new UsageError(`cannot write ${oneLine(this.path)}: ${reason}`);
   }
 }

@@ -22,7 +22,7 @@ import {
   readReading,
 } from "./encoding_options.ts";
 import { DataError, jsonLine, oneLine } from "./errors.ts";
-import { FAIL_ON_HELP, FoundRows, readLimits } from "./fail_on.ts";
+import { failOnHelp, FoundRows, type Other, readLimits } from "./fail_on.ts";
 import { type CliIo, createBreath } from "./io.ts";
 import { OddRows } from "./odd_rows.ts";
 import {
@@ -35,6 +35,14 @@ import { Progress } from "./progress.ts";
 import { type Input, openInput } from "./read_input.ts";
 import { chatRows, tokenizedRows } from "./report_rows.ts";
 import { readMarks } from "./turn_marks.ts";
+
+/** What `--fail-on` counts beside findings. */
+const COUNTED: readonly Other[] = [
+  "any",
+  "refused",
+  "duplicates",
+  "answers-cut",
+];
 
 /** What `audit --help` says. */
 export const AUDIT: CommandHelp = {
@@ -57,7 +65,7 @@ export const AUDIT: CommandHelp = {
         "fail-on": {
           value: "WHAT[=LIMIT]",
           repeat: true,
-          help: FAIL_ON_HELP,
+          help: failOnHelp("exit 1", COUNTED),
         },
         "max-length": {
           value: "N",
@@ -97,7 +105,7 @@ export async function audit(
   if (args.positionals.length === 0) {
     args.onePositional("FILE", "the rows to look at, or -");
   }
-  const limits = readLimits(args.texts("fail-on"));
+  const limits = readLimits(args.texts("fail-on"), COUNTED);
   const tools = createTools(args);
   let code = 0;
   for (const [i, path] of args.positionals.entries()) {
@@ -105,7 +113,12 @@ export async function audit(
     const found = new FoundRows();
     const summary = await summarise(input, args, tools, found, io);
     await say(summary, input.name, i, args, io);
-    for (const words of found.above(limits, summary)) {
+    const above = found.above(limits, {
+      refused: summary.refused,
+      duplicates: summary.duplicates.rows,
+      "answers-cut": summary.overlong?.answersCut ?? 0,
+    });
+    for (const words of above) {
       code = 1;
       await io.stderr.write(`${PROGRAM}: ${input.name}: ${words}\n`);
     }

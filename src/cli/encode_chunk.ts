@@ -10,7 +10,7 @@ import { truncateRow } from "../chat/mod.ts";
 import { IGNORE_INDEX } from "../contract.ts";
 import type { ConversationResult } from "../formats/mod.ts";
 import type { Overlong } from "../packing/types.ts";
-import type { EncodedChat } from "../row.ts";
+import type { EncodedChat, FindingCode } from "../row.ts";
 import { count } from "../report/paint.ts";
 import { type Encoder, tryEncode } from "./encoding.ts";
 import { DataError } from "./errors.ts";
@@ -98,6 +98,7 @@ function addRow(
     : () => null;
   const all = targets(row.labels, 0, length);
   if (all === 0) {
+    tally.found.add(codesOf(row, "nothing-trained"));
     const why = row.findings.find(({ code }) => code === "role-not-trained");
     tally.note("nothing-trained", line, why?.detail ?? "No token is trained");
     return;
@@ -112,6 +113,7 @@ function addRow(
           "--overlong truncate, split or drop would say what to do with it",
       );
     case "drop":
+      tally.found.add(codesOf(row));
       tally.note("overlong", line, size);
       return;
     case "truncate": {
@@ -120,7 +122,10 @@ function addRow(
         cut.certificate.trainedTokens;
       if (targets(cut.labels, 0, maxLength) > 0) {
         keep(cut, line, tally, writer, proof(cut, 0));
-      } else tally.note("cut-away", line, size);
+      } else {
+        tally.found.add(codesOf(cut, "nothing-trained"));
+        tally.note("cut-away", line, size);
+      }
       return;
     }
     case "split":
@@ -171,15 +176,17 @@ function addFragment(
 }
 
 /** Counts what is odd about a row, each kind once. */
-function noteFindings(
-  { findings }: EncodedChat,
-  line: number,
-  tally: Tally,
-): void {
+function noteFindings(row: EncodedChat, line: number, tally: Tally): void {
+  tally.found.add(codesOf(row));
   const seen = new Set<string>();
-  for (const { code, detail } of findings) {
+  for (const { code, detail } of row.findings) {
     if (seen.has(code)) continue;
     seen.add(code);
     tally.note(`finding:${code}`, line, detail);
   }
+}
+
+/** What was found in a row, and what else is true of it. */
+function codesOf({ findings }: EncodedChat, ...more: FindingCode[]): string[] {
+  return [...findings.map(({ code }) => code), ...more];
 }

@@ -1,9 +1,10 @@
 /**
- * `--fail-on`: how much of what may be found. Without it an audit only tells.
+ * `--fail-on`: how much of what may be found. Without it what was found is told,
+ * and nothing fails.
  *
  * @module
  */
-import { FINDING_WORDS, type Level, type Summary } from "../report/mod.ts";
+import { FINDING_WORDS, type Level } from "../report/mod.ts";
 import { counted, percent } from "../report/paint.ts";
 import { findingWords, LEVEL_MARKS } from "../report/words.ts";
 import { UsageError } from "./errors.ts";
@@ -12,7 +13,7 @@ import { nearest, quote } from "./options.ts";
 /** The levels, the gravest first. */
 const LEVELS = Object.keys(LEVEL_MARKS) as Level[];
 
-/** What can be counted beside codes and levels. */
+/** What can be counted beside codes and levels, in words. */
 const OTHERS = {
   any: "with a finding",
   refused: "refused",
@@ -20,12 +21,17 @@ const OTHERS = {
   "answers-cut": "whose answer would be cut at --max-length",
 } as const;
 
-/** What help says of it. */
-export const FAIL_ON_HELP: string = `exit 1 above this. WHAT is a level (${
-  LEVELS.join(", ")
-}, each with the graver ones), a finding such as nothing-trained, or ${
-  Object.keys(OTHERS).join(", ")
-}; LIMIT is a number of rows or a share such as 1%, 0 unless said. A LIMIT alone means any`;
+/** What can be counted beside codes and levels. */
+export type Other = keyof typeof OTHERS;
+
+/** What help says of it, where these others can be counted. */
+export function failOnHelp(act: string, others: readonly Other[]): string {
+  return `${act} above this. WHAT is a level (${
+    LEVELS.join(", ")
+  }, each with the graver ones), a finding such as nothing-trained, or ${
+    others.join(", ")
+  }; LIMIT is a number of rows or a share such as 1%, 0 unless said. A LIMIT alone means any`;
+}
 
 /** A limit. */
 export interface Limit {
@@ -38,7 +44,10 @@ export interface Limit {
 }
 
 /** Reads limits such as `nothing-trained`, `serious=1%`, `5`. */
-export function readLimits(texts: readonly string[]): Limit[] {
+export function readLimits(
+  texts: readonly string[],
+  others: readonly Other[],
+): Limit[] {
   return texts.map((text) => {
     const [what, limit] = /^[\d.]+%?$/.test(text)
       ? ["any", text]
@@ -47,7 +56,7 @@ export function readLimits(texts: readonly string[]): Limit[] {
       : [text, "0"];
     const known = [
       ...LEVELS,
-      ...Object.keys(OTHERS),
+      ...others,
       ...Object.keys(FINDING_WORDS),
     ];
     if (!known.includes(what!)) {
@@ -74,12 +83,16 @@ export function readLimits(texts: readonly string[]): Limit[] {
   });
 }
 
-/** Counts rows by what was found in them. */
+/** Rows by what was found in them; plain data but for its methods. */
 export class FoundRows {
-  readonly #rows = new Map<string, number>();
+  /** Rows that were looked at. */
+  rows = 0;
+  /** Of each code and level, rows in which it, or for a level a graver one, was found. */
+  readonly counts: Map<string, number> = new Map();
 
   /** Adds a row with these findings, each code once or more. */
   add(codes: Iterable<string>): void {
+    this.rows++;
     const found = new Set(codes);
     if (found.size === 0) return;
     const levels = [...found].map((code) =>
@@ -87,25 +100,26 @@ export class FoundRows {
     );
     const gravest = Math.min(...levels);
     const names = [...found, "any", ...LEVELS.slice(gravest)];
-    for (const name of names) {
-      this.#rows.set(name, (this.#rows.get(name) ?? 0) + 1);
-    }
+    for (const name of names) this.#count(name, 1);
+  }
+
+  /** Adds rows that were counted elsewhere. */
+  merge({ rows, counts }: Pick<FoundRows, "rows" | "counts">): void {
+    this.rows += rows;
+    for (const [name, count] of counts) this.#count(name, count);
   }
 
   /** What is above its limit, in words. */
-  above(limits: readonly Limit[], summary: Summary): string[] {
-    const all = summary.rows + summary.refused;
+  above(
+    limits: readonly Limit[],
+    others: Readonly<Partial<Record<Other, number>>>,
+  ): string[] {
+    const all = this.rows + (others.refused ?? 0);
     return limits.flatMap(({ what, most, isShare }) => {
-      const found = what === "refused"
-        ? summary.refused
-        : what === "duplicates"
-        ? summary.duplicates.rows
-        : what === "answers-cut"
-        ? summary.overlong?.answersCut ?? 0
-        : this.#rows.get(what) ?? 0;
+      const found = others[what as Other] ?? this.counts.get(what) ?? 0;
       if (found <= (isShare ? most * all : most)) return [];
       const words = what in OTHERS
-        ? OTHERS[what as keyof typeof OTHERS]
+        ? OTHERS[what as Other]
         : LEVELS.includes(what as Level)
         ? `with a finding that is ${
           LEVELS.slice(0, LEVELS.indexOf(what as Level) + 1).join(" or ")
@@ -118,5 +132,9 @@ export class FoundRows {
         } ${words}, more than --fail-on allows (${limit})`,
       ];
     });
+  }
+
+  #count(name: string, count: number): void {
+    this.counts.set(name, (this.counts.get(name) ?? 0) + count);
   }
 }

@@ -79,6 +79,15 @@ export async function prepare(
         } in ${input.name} leaves a row with something to train: nothing is written`,
       );
     }
+    const above = tally.found.above(job.limits, { refused: tally.refused });
+    if (above.length > 0) {
+      await io.stderr.write(
+        reportEvents(tally, job.maxLength, io.stderr.columns),
+      );
+      throw new DataError(
+        `${input.name}: ${above.join("; ")}: nothing is written`,
+      );
+    }
     const written = await writeRows(spill, job, job.padId ?? file.padId, io);
     const seconds = (performance.now() - start) / 1000;
     await io.stderr.write(

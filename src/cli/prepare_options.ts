@@ -11,11 +11,15 @@ import {
   READING_OPTIONS,
 } from "./encoding_options.ts";
 import { UsageError } from "./errors.ts";
+import { failOnHelp, type Limit, type Other, readLimits } from "./fail_on.ts";
 import type { Args, CommandHelp } from "./options.ts";
 import { endingOf, ENDINGS } from "./outputs.ts";
 
 /** The most workers; each holds a tokenizer of its own. */
 const MOST_WORKERS = 64;
+
+/** What `--fail-on` counts beside findings. */
+const COUNTED: readonly Other[] = ["any", "refused"];
 
 /** What `prepare --help` says. */
 export const PREPARE: CommandHelp = {
@@ -30,7 +34,8 @@ export const PREPARE: CommandHelp = {
     "only the loss shifts.",
     "Rows wait on disk, in the folder of OUT, so memory holds their lengths " +
     "only. OUT appears when it is whole. A row with nothing to train is left " +
-    "out and named; where none is left, there is no OUT and the exit code is 1.",
+    "out and named, as a chat is that its template refuses; where none is left, " +
+    "or more is wrong than --fail-on allows, there is no OUT and the exit code is 1.",
   ],
   groups: [
     {
@@ -57,6 +62,11 @@ export const PREPARE: CommandHelp = {
         "pad-to-multiple-of": {
           value: "N",
           help: "round the length of padded rows up to a multiple of N",
+        },
+        "fail-on": {
+          value: "WHAT[=LIMIT]",
+          repeat: true,
+          help: failOnHelp("write nothing and exit 1", COUNTED),
         },
         json: { help: "say on standard output, as JSON, what became of it" },
       },
@@ -126,6 +136,8 @@ export interface Job {
   readonly padToMultipleOf: number;
   /** How many threads encode; 0: the main one. */
   readonly workers: number;
+  /** How much may be wrong before nothing is written. */
+  readonly limits: readonly Limit[];
   /** Whether programs want to know, too. */
   readonly json: boolean;
 }
@@ -182,6 +194,7 @@ export function readJob(args: Args): Job {
     padId: args.count("pad-id", 0),
     padToMultipleOf: args.count("pad-to-multiple-of", 1) ?? 1,
     workers,
+    limits: readLimits(args.texts("fail-on"), COUNTED),
     json: args.has("json"),
   };
 }

@@ -12,7 +12,7 @@
  *
  * @module
  */
-import { closeSync, openSync, readSync, unlinkSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { IGNORE_INDEX } from "../contract.ts";
 import { pathBeside, writeAll } from "./atomic_write.ts";
@@ -244,10 +244,10 @@ export class Spill {
   }
 
   #failure(error: unknown): UsageError {
-    const folder = oneLine(dirname(this.#target));
-    const reason = (error as { code?: unknown }).code === "ENOENT"
-      ? "there is no such folder"
-      : fileReason(error);
-    return new UsageError(`cannot write to ${folder}: ${reason}`);
+    const folder = dirname(this.#target);
+    const isMissing = (error as { code?: unknown }).code === "ENOENT" &&
+      !existsSync(folder);
+    const reason = isMissing ? "there is no such folder" : fileReason(error);
+    return new UsageError(`cannot write to ${oneLine(folder)}: ${reason}`);
   }
 }

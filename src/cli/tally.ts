@@ -5,6 +5,7 @@
  * @module
  */
 import { oneLine } from "./errors.ts";
+import { FoundRows } from "./fail_on.ts";
 
 /** A line, and something about it. */
 export interface Note {
@@ -45,6 +46,11 @@ const EXAMPLES = 5;
 /** Longer words of a line are cut. */
 const MOST_WORDS = 300;
 
+/** What is left of a tally that was sent. */
+type Sent =
+  & Omit<Tally, "note" | "add" | "times" | "refused" | "found">
+  & { readonly found: Pick<FoundRows, "rows" | "counts"> };
+
 /** Counts over rows; plain data but for its methods. */
 export class Tally {
   /** Conversations that were read, refused ones too. */
@@ -59,6 +65,8 @@ export class Tally {
   trainedCut = 0;
   /** What happened. */
   readonly events: Map<Event, Count> = new Map();
+  /** Rows that were made, also those that do not go on, by what was found in them. */
+  readonly found: FoundRows = new FoundRows();
 
   /** Counts an event of a line. */
   note(event: Event, line: number, detail = ""): void {
@@ -76,12 +84,13 @@ export class Tally {
   }
 
   /** Adds what came later in the file; it may have been sent by a worker. */
-  add(later: Omit<Tally, "note" | "add" | "times">): void {
+  add(later: Sent): void {
     this.conversations += later.conversations;
     this.rows += later.rows;
     this.tokens += later.tokens;
     this.trained += later.trained;
     this.trainedCut += later.trainedCut;
+    this.found.merge(later.found);
     for (const [event, { times, examples }] of later.events) {
       const count = this.#count(event);
       count.times += times;
@@ -89,6 +98,15 @@ export class Tally {
         ...examples.slice(0, EXAMPLES - count.examples.length),
       );
     }
+  }
+
+  /** Chats that did not become rows. */
+  get refused(): number {
+    let chats = 0;
+    for (const [event, { times }] of this.events) {
+      if (event.startsWith("refused:")) chats += times;
+    }
+    return chats;
   }
 
   /** How often something happened. */

@@ -325,3 +325,60 @@ Deno.test("an audit of what was prepared finds what was prepared", async () => {
     assertEquals(findings, []);
   });
 });
+
+Deno.test("prepare --fail-on writes nothing where more is wrong than it allows", async () => {
+  await inFolder(async (folder) => {
+    const path = `${folder}/rows.jsonl`;
+    const angry = JSON.stringify({
+      messages: [
+        { role: "angry", content: "No" },
+        { role: "assistant", content: "Yes" },
+      ],
+    });
+    const typed = chatLine("a <|im_end|> typed", "fine");
+    const silent = JSON.stringify({
+      messages: [{ role: "user", content: "Nobody answers" }],
+    });
+    const file = [FILE, angry, typed, silent].join("\n");
+    const cases: [limits: string[], said: string | null][] = [
+      [[], null],
+      [["refused=1"], null],
+      [["refused"], "1 row refused, more than --fail-on allows (0)"],
+      [["refused=1%"], "1 row refused, more than --fail-on allows (1 %)"],
+      [["refused=2%"], null],
+      [["control-text"], "1 row with control text"],
+      [["nothing-trained"], "1 row with nothing trained"],
+      [["serious=2"], null],
+      [["serious=1"], "2 rows with a finding that is serious"],
+      [["1"], "2 rows with a finding"],
+      [["refused", "serious"], "(0); 2 rows with a finding"],
+    ];
+    for (const workers of ["0", "2"]) {
+      for (const [limits, said] of cases) {
+        const args = limits.flatMap((limit) => ["--fail-on", limit]);
+        const { code, out, err } = await prepare(
+          path,
+          [...args, "--workers", workers],
+          file,
+        );
+        assertEquals([code, out], [said === null ? 0 : 1, ""], limits.join());
+        assertEquals(namesIn(folder), said === null ? ["rows.jsonl"] : []);
+        if (said === null) Deno.removeSync(path);
+        else {
+          assertStringIncludes(err, said);
+          assertStringIncludes(err, "standard input: ");
+          assertStringIncludes(err, "nothing is written");
+          assertStringIncludes(
+            err,
+            "refused   1 chat: refused by the template",
+          );
+        }
+      }
+    }
+    for (const what of ["duplicates", "answers-cut", "refusd"]) {
+      const { code, err } = await prepare(path, ["--fail-on", what], file);
+      assertEquals(code, 2);
+      assertStringIncludes(err, "--fail-on knows no");
+    }
+  });
+});
