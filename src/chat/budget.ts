@@ -78,6 +78,14 @@ export class Budget {
     this.spend((4 * items) / ITEMS_A_STEP + letters / LETTERS_A_STEP);
   }
 
+  /** A text as often as it is asked for, none below once. */
+  repeat(text: string, times: number): string {
+    const length = text.length * Math.max(times, 0);
+    if (length > MOST_TEXT) tooLong(length);
+    this.spend(length / LETTERS_A_STEP);
+    return text.repeat(length === 0 ? 0 : times);
+  }
+
   /** A value that was made, where it is not too big. */
   hold<V extends RuntimeValue>(made: V): V {
     const { type, value } = made;

@@ -29,6 +29,7 @@ import {
 import {
   NAMED_ARGUMENTS,
   pythonEquals,
+  pythonModulo,
   pythonStr,
   type RuntimeValue,
   STRING_METHODS,
@@ -144,16 +145,15 @@ export class PythonInterpreter extends Interpreter {
       case "~":
         return this.#text(this.#str(left) + this.#str(right));
       case "%":
-        if (left.type === "IntegerValue" && right.type === "IntegerValue") {
-          // the sign is the divisor's in Python, the dividend's in JavaScript
-          const rest = left.value % right.value;
-          return toRuntime(
-            rest !== 0 && (rest < 0) !== (right.value < 0)
-              ? rest + right.value
-              : rest,
-          );
-        }
-        break;
+        if (left.type !== "IntegerValue" || right.type !== left.type) break;
+        return toRuntime(pythonModulo(left.value, right.value));
+      case "*": {
+        const [text, times] = left.type === "StringValue"
+          ? [left, right]
+          : [right, left];
+        if (text.type !== "StringValue" || times.type !== "IntegerValue") break;
+        return this.#text(this.#budget.repeat(text.value, times.value));
+      }
       case "+": {
         const texts = [left, right].map(({ type }) => type === "StringValue");
         if (texts[0] && texts[1]) return this.#text(left.value + right.value);

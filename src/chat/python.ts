@@ -246,6 +246,13 @@ function escaped(code: number): string {
   return `\\${letter}${code.toString(16).padStart(width, "0")}`;
 }
 
+/** The remainder of a division, whose sign is the divisor's; in JavaScript it is the dividend's. */
+export function pythonModulo(dividend: number, divisor: number): number {
+  if (divisor === 0) throw new Error("nothing can be divided by zero");
+  const rest = dividend % divisor;
+  return rest !== 0 && rest < 0 !== divisor < 0 ? rest + divisor : rest;
+}
+
 /** Python's `a == b`: no string equals a number, None equals None alone, lists and dicts by value. */
 export function pythonEquals(a: RuntimeValue, b: RuntimeValue): boolean {
   const kind = ({ type }: RuntimeValue) =>

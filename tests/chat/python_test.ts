@@ -186,6 +186,30 @@ Deno.test("% takes the divisor's sign", () => {
     ["4 % 2", "0"],
     ["-4 % 2", "0"],
   ]);
+  assertThrows(
+    () => render("{{ 1 % 0 }}"),
+    ChatTemplateError,
+    "divided by zero",
+  );
+});
+
+Deno.test("* repeats a text, within limits", () => {
+  assertPrints([
+    ["'=-' * 3", "=-=-=-"],
+    ["3 * 'a'", "aaa"],
+    ["'a' * 0 ~ 'b' * -1", ""],
+    ["'' * 1000000000000", ""],
+    ["2 * 3", "6"],
+  ]);
+  for (const wrong of ["'a' * 'b'", "'a' * 1.5"]) {
+    assertThrows(() => render(`{{ ${wrong} }}`), ChatTemplateError);
+  }
+  const error = assertThrows(
+    () => render("{{ 'aa' * 1000000000 }}"),
+    ChatTemplateError,
+    "current value is 2000000000",
+  );
+  assertEquals(error.reason, "limit");
 });
 
 Deno.test("+ joins text to text alone", () => {
