@@ -1,0 +1,121 @@
+/**
+ * Makes the npm package: what `deno pack` makes of deno.json, completed by what
+ * deno.json has no words for (a command to run, types of the .wasm files, what
+ * has side effects, the very versions of the dependencies that are tested).
+ *
+ * @module
+ */
+import config from "../deno.json" with { type: "json" };
+import { type Files, readArchive, writeArchive } from "./tar.ts";
+
+/** Where the package lies once it is made. */
+export const ARCHIVE = `build/sft-loss-${config.version}.tgz`;
+
+const ROOT = "package/";
+const PROGRAM = "src/cli/main.js";
+
+const WASM_TYPES = `/**
+ * Compiled kernels, where a bundler or a worker imports .wasm files as modules.
+ * They are for \`init\` of the package's root.
+ */
+declare const kernels: WebAssembly.Module;
+export default kernels;
+`;
+
+/** What `deno pack` writes into package.json, as far as it is touched here. */
+interface Manifest {
+  exports: Record<string, Record<string, string> | string>;
+  dependencies: Record<string, string>;
+  [field: string]: unknown;
+}
+
+/** Completes the manifest that `deno pack` wrote. */
+export function completeManifest(
+  manifest: Manifest,
+  imports: Readonly<Record<string, string>>,
+): Manifest {
+  const exports: Manifest["exports"] = {};
+  for (const [subpath, target] of Object.entries(manifest.exports)) {
+    exports[subpath] = subpath.endsWith(".wasm") && typeof target === "object"
+      ? { types: "./src/wasm/kernels.d.ts", default: target.default! }
+      : target;
+  }
+  exports["./package.json"] = "./package.json";
+  const dependencies: Manifest["dependencies"] = {};
+  for (const name of Object.keys(manifest.dependencies)) {
+    const specifier = imports[name] ?? "";
+    const version = specifier.startsWith(`npm:${name}@`)
+      ? specifier.slice(`npm:${name}@`.length)
+      : "";
+    if (!/^\d+\.\d+\.\d+$/.test(version)) {
+      throw new Error(
+        `Cannot pack as deno.json gives no exact version of ${name}: current value is "${specifier}"`,
+      );
+    }
+    dependencies[name] = version;
+  }
+  return {
+    ...manifest,
+    description:
+      "The supervised fine-tuning loss of a chat model, exactly, in any JavaScript runtime: label masking and masked cross-entropy, in WASM SIMD",
+    keywords: ["sft", "fine-tuning", "loss", "cross-entropy", "llm", "wasm"],
+    engines: { node: ">=20" },
+    bin: { "sft-loss": `./${PROGRAM}` },
+    // all but the command line and its threads, which run when they are started
+    sideEffects: ["./src/cli/*.js"],
+    exports,
+    dependencies,
+  };
+}
+
+/** Completes the files that `deno pack` wrote. */
+export function completePackage(files: Files): Files {
+  const read = (path: string): string => {
+    const bytes = files.get(ROOT + path);
+    if (bytes === undefined) throw new Error(`Cannot pack without ${path}`);
+    return new TextDecoder().decode(bytes);
+  };
+  const write = (path: string, text: string): void => {
+    files.set(ROOT + path, new TextEncoder().encode(text));
+  };
+  const manifest = completeManifest(
+    JSON.parse(read("package.json")),
+    config.imports,
+  );
+  write("package.json", JSON.stringify(manifest, null, 2) + "\n");
+  write("src/wasm/kernels.d.ts", WASM_TYPES);
+  write(PROGRAM, `#!/usr/bin/env node\n${read(PROGRAM)}`);
+  return files;
+}
+
+/** Makes the package and returns its files, which also lie in {@link ARCHIVE}. */
+export async function pack(): Promise<Files> {
+  await Deno.mkdir("build", { recursive: true });
+  const raw = "build/deno_pack.tgz";
+  await Deno.remove(raw).catch(() => {});
+  // without source maps: they hold the paths of the machine that packs
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["pack", "--no-source-maps", "--allow-dirty", "-o", raw],
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  if (!success) {
+    throw new Error(`deno pack failed\n${new TextDecoder().decode(stderr)}`);
+  }
+  const files = completePackage(await readArchive(await Deno.readFile(raw)));
+  await Deno.remove(raw);
+  const programs = new Set([ROOT + PROGRAM]);
+  await Deno.writeFile(ARCHIVE, await writeArchive(files, programs));
+  return files;
+}
+
+if (import.meta.main) {
+  const files = await pack();
+  let bytes = 0;
+  for (const content of files.values()) bytes += content.length;
+  const { size } = await Deno.stat(ARCHIVE);
+  console.log(
+    `${ARCHIVE}  ${files.size} files, ${bytes} bytes, ${size} gzipped`,
+  );
+}

@@ -1,0 +1,123 @@
+/**
+ * A machine for the matrix: the package packed and installed as anyone would
+ * install it, and the runtimes it is run in, all below `build/`.
+ *
+ * @module
+ */
+import { ARCHIVE, pack } from "../../scripts/pack.ts";
+import { makeGolden } from "./golden.ts";
+import { PROGRAMS, TOOLS } from "./versions.ts";
+
+/** Where the runtimes are; kept from run to run. */
+const TOOLS_FOLDER = "build/runtimes/tools";
+
+/** The project that has the package as its dependency. */
+export const APP = "build/runtimes/app";
+
+/** What could be set up. */
+export interface Machine {
+  /** Where programs are, by name; those that could not be installed are missing. */
+  programs: Record<string, string>;
+  /** Why something is missing, in words. */
+  missing: string[];
+}
+
+/** Sets the machine up once. */
+export async function setUp(): Promise<Machine> {
+  await Deno.mkdir(TOOLS_FOLDER, { recursive: true });
+  const missing: string[] = [];
+  const say = (what: string) => (error: Error) => {
+    missing.push(`${what}: ${error.message}`);
+  };
+  await installTools().catch(say("the runtimes are not installed"));
+  await pack();
+  await installPackage().catch(say("the package is not installed"));
+
+  const programs: Record<string, string> = {};
+  for (const [name, path] of Object.entries(PROGRAMS)) {
+    const program = await Deno.realPath(`${TOOLS_FOLDER}/node_modules/${path}`)
+      .catch(() => null);
+    if (program === null) missing.push(`there is no ${name}`);
+    else programs[name] = program;
+  }
+  return { programs, missing };
+}
+
+/** The full path of a module below the tools' node_modules. */
+export function toolPath(path: string): string {
+  return `${Deno.cwd()}/${TOOLS_FOLDER}/node_modules/${path}`;
+}
+
+/** Installs the runtimes, unless the very ones are there. */
+async function installTools(): Promise<void> {
+  const manifest = JSON.stringify({ private: true, dependencies: TOOLS });
+  const done = `${TOOLS_FOLDER}/installed.json`;
+  if (await Deno.readTextFile(done).catch(() => "") === manifest) return;
+  await Deno.writeTextFile(`${TOOLS_FOLDER}/package.json`, manifest);
+  await npm(TOOLS_FOLDER, "install");
+  await Deno.writeTextFile(done, manifest);
+}
+
+/** Makes the project afresh: package, consumers and golden values. */
+async function installPackage(): Promise<void> {
+  await Deno.remove(APP, { recursive: true }).catch(() => {});
+  await Deno.mkdir(APP, { recursive: true });
+  const archive = ARCHIVE.split("/").pop()!;
+  await Deno.copyFile(ARCHIVE, `${APP}/${archive}`);
+  await Deno.writeTextFile(
+    `${APP}/package.json`,
+    JSON.stringify({
+      private: true,
+      type: "module",
+      dependencies: { "@sft/loss": `file:./${archive}` },
+    }),
+  );
+  const consumers = "tests/runtimes/consumer";
+  for await (const { name } of Deno.readDir(consumers)) {
+    await Deno.copyFile(`${consumers}/${name}`, `${APP}/${name}`);
+  }
+  await Deno.writeTextFile(
+    `${APP}/golden.mjs`,
+    `export default ${JSON.stringify(makeGolden())};\n`,
+  );
+  await npm(APP, "install");
+}
+
+/** Runs npm in a folder; no script of any package is run. */
+async function npm(folder: string, command: string): Promise<void> {
+  const name = Deno.build.os === "windows" ? "npm.cmd" : "npm";
+  const { code, out, err } = await run(name, [
+    command,
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    "--prefer-offline",
+    "--loglevel=error",
+  ], { cwd: folder });
+  if (code !== 0) throw new Error(`npm ${command} failed\n${out}${err}`);
+}
+
+/** What a process said, and how it ended. */
+export interface Said {
+  code: number;
+  out: string;
+  err: string;
+}
+
+/** Runs a program to its end. */
+export async function run(
+  program: string,
+  args: readonly string[],
+  options: { cwd?: string; env?: Record<string, string> } = {},
+): Promise<Said> {
+  const { code, stdout, stderr } = await new Deno.Command(program, {
+    args: [...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    signal: AbortSignal.timeout(120_000),
+    ...options,
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, out: text(stdout), err: text(stderr) };
+}
