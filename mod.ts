@@ -70,12 +70,12 @@ export { createLossWorkspace } from "./src/wasm/workspace.ts";
  * If only `simd` is given, it serves every call. Workspaces made earlier keep
  * the module they were made with.
  *
- * @param modules `kernels_simd.wasm` and `kernels_relaxed.wasm`, compiled.
+ * @param modules `kernels.wasm` and `kernels_relaxed.wasm`, compiled.
  * @throws {TypeError} Something is not a module, or not one of these.
  *
  * @example On a worker
  * ```ts ignore
- * import simd from "@sft/loss/kernels_simd.wasm";
+ * import simd from "@sft/loss/kernels.wasm";
  * import { init } from "@sft/loss";
  *
  * init({ simd });

@@ -15,8 +15,11 @@ async function build(
   target: typeof TARGETS[number],
 ): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
   const stem = `kernels_${target}`;
-  await compile(target);
   // The compiler reports success also when it could not write.
+  for (const kind of ["wasm", "wat"]) {
+    await Deno.remove(`build/${stem}.${kind}`).catch(() => {});
+  }
+  await compile(target);
   const bytes = await Deno.readFile(`build/${stem}.wasm`);
   const wat = await Deno.readTextFile(`build/${stem}.wat`);
 
@@ -85,8 +88,7 @@ async function holds(path: string, bytes: Uint8Array): Promise<boolean> {
 }
 
 async function main(check: boolean): Promise<void> {
-  await Deno.remove("build", { recursive: true }).catch(() => {});
-  await Deno.mkdir("build");
+  await Deno.mkdir("build", { recursive: true });
   const stale: string[] = [];
   for (const target of TARGETS) {
     for (const [path, bytes] of await build(target)) {

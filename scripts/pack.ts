@@ -9,7 +9,7 @@ import config from "../deno.json" with { type: "json" };
 import { type Files, readArchive, writeArchive } from "./tar.ts";
 
 /** Where the package lies once it is made. */
-export const ARCHIVE = `build/sft-loss-${config.version}.tgz`;
+export const ARCHIVE: string = `build/sft-loss-${config.version}.tgz`;
 
 const ROOT = "package/";
 const PROGRAM = "src/cli/main.js";

@@ -1,5 +1,7 @@
 /**
- * Runs every test and ends with the line `N passed, N failed`.
+ * Runs every test and ends with the line `N passed, N failed`. With names of
+ * suites it runs those instead: `runtimes`, the packed package everywhere, is
+ * only run when it is named, for it installs half a dozen runtimes from npm.
  *
  * Each suite is one `deno test` with the permissions it needs and a report in
  * `build/`; the counts are summed from the reports. A run that fails without a
@@ -24,7 +26,7 @@ const suites = (): Suite[] => [
     options: [
       "--parallel",
       "--no-check",
-      "--ignore=tests/webgpu,tests/report/browser,tests/cli/process",
+      "--ignore=tests/webgpu,tests/report/browser,tests/cli/process,tests/runtimes",
       "--allow-read=.",
       "--allow-env",
     ],
@@ -71,7 +73,23 @@ const suites = (): Suite[] => [
     targets: ["tests/webgpu"],
     options: ["--no-check", "--allow-read=.", "--allow-env"],
   },
+  {
+    // The packed package in every runtime.
+    name: "runtimes",
+    targets: ["tests/runtimes"],
+    options: [
+      "--no-check",
+      "--allow-read",
+      "--allow-write",
+      "--allow-run",
+      "--allow-env",
+      "--allow-net=127.0.0.1",
+    ],
+  },
 ];
+
+/** Suites that are run only when they are named. */
+const ON_REQUEST: ReadonlySet<string> = new Set(["runtimes"]);
 
 /** Titles of the tests of one report. */
 export interface Tally {
@@ -143,7 +161,9 @@ function exists(path: string): boolean {
 if (import.meta.main) {
   Deno.mkdirSync("build", { recursive: true });
   const total: Tally = { passed: [], failed: [], ignored: [] };
-  for (const suite of suites()) {
+  const isChosen = ({ name }: Suite) =>
+    Deno.args.length > 0 ? Deno.args.includes(name) : !ON_REQUEST.has(name);
+  for (const suite of suites().filter(isChosen)) {
     const targets = suite.targets.filter(exists);
     if (targets.length === 0) continue;
     const { passed, failed, ignored } = await run({ ...suite, targets });

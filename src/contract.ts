@@ -260,7 +260,7 @@ export interface LossWorkspace<
 
 /** Modules compiled elsewhere, for runtimes that forbid compiling at run time. */
 export interface InitOptions {
-  /** The compiled `kernels_simd.wasm`. */
+  /** The compiled `kernels.wasm`. */
   simd?: WebAssembly.Module;
   /** The compiled `kernels_relaxed.wasm`. */
   relaxed?: WebAssembly.Module;

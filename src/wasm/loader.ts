@@ -96,6 +96,12 @@ const RELAXED_PROBE = new Uint8Array([
 
 const BUILDS: ReadonlySet<string> = new Set(["simd", "relaxed"]);
 
+/** What the builds are called in the package. */
+const FILES: Readonly<Record<Build, string>> = {
+  simd: "kernels.wasm",
+  relaxed: "kernels_relaxed.wasm",
+};
+
 const given: { simd?: WebAssembly.Module; relaxed?: WebAssembly.Module } = {};
 const compiled: { simd?: WebAssembly.Module; relaxed?: WebAssembly.Module } =
   {};
@@ -113,17 +119,17 @@ export function useModules(modules: InitOptions): void {
   for (const build of ["simd", "relaxed"] as const) {
     const module = modules[build];
     if (module === undefined) continue;
-    if (!(module instanceof WebAssembly.Module)) {
+    const names = exportsOf(module);
+    if (names === null) {
       throw new TypeError(
         `Cannot initialise as ${build} must be a WebAssembly.Module: current value is ${typeof module}`,
       );
     }
-    if (!isBuild(module, build)) {
+    if (!isBuild(module, names, build)) {
       throw new TypeError(
-        `Cannot initialise as ${build} must be the module kernels_${build}.wasm: current exports are ${
-          WebAssembly.Module.exports(module).map((e) => e.name).join(", ") ||
-          "none"
-        }`,
+        `Cannot initialise as ${build} must be the module ${
+          FILES[build]
+        }: current exports are ${names.join(", ") || "none"}`,
       );
     }
   }
@@ -134,10 +140,22 @@ export function useModules(modules: InitOptions): void {
   generation++;
 }
 
+/** The names that a module exports; null where it is none. Modules of other realms are modules too, so it is asked, not its class. */
+function exportsOf(module: WebAssembly.Module): string[] | null {
+  try {
+    return WebAssembly.Module.exports(module).map(({ name }) => name);
+  } catch {
+    return null;
+  }
+}
+
 /** Whether a module is ours, and this build of it. */
-function isBuild(module: WebAssembly.Module, build: Build): boolean {
-  const exports = WebAssembly.Module.exports(module);
-  if (!exports.some(({ name }) => name === "relaxed")) return false;
+function isBuild(
+  module: WebAssembly.Module,
+  names: readonly string[],
+  build: Build,
+): boolean {
+  if (!names.includes("relaxed")) return false;
   if (WebAssembly.Module.imports(module).length > 0) return false;
   const kernels = new WebAssembly.Instance(module).exports;
   return (kernels as unknown as Kernels).relaxed() ===
@@ -153,9 +171,22 @@ function decode(base64: string): Uint8Array<ArrayBuffer> {
 }
 
 function moduleOf(build: Build): WebAssembly.Module {
-  const base64 = build === "simd" ? KERNELS_SIMD : KERNELS_RELAXED;
-  return given[build] ??
-    (compiled[build] ??= new WebAssembly.Module(decode(base64)));
+  return given[build] ?? (compiled[build] ??= compile(build));
+}
+
+function compile(build: Build): WebAssembly.Module {
+  const bytes = decode(build === "simd" ? KERNELS_SIMD : KERNELS_RELAXED);
+  try {
+    return new WebAssembly.Module(bytes);
+  } catch (cause) {
+    // a worker may compile while it starts, a page with wasm-unsafe-eval in its policy
+    throw new Error(
+      `Cannot compile the kernels here, hand in compiled ones with init(): ${
+        (cause as Error).message
+      }`,
+      { cause },
+    );
+  }
 }
 
 /** A fresh instance, with a memory of its own. */

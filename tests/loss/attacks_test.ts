@@ -124,13 +124,13 @@ Deno.test("init() refuses what is not the build it is said to be", async () => {
   const read = (name: string) =>
     Deno.readFile(new URL(`../../src/wasm/${name}`, import.meta.url));
   const relaxed = new WebAssembly.Module(await read("kernels_relaxed.wasm"));
-  assertThrows(() => init({ simd: relaxed }), TypeError, "kernels_simd.wasm");
+  assertThrows(() => init({ simd: relaxed }), TypeError, "kernels.wasm");
   assertThrows(() => init({ smid: relaxed } as object), TypeError, "smid");
   assertThrows(() => init(null as unknown as object), TypeError, "modules");
   const empty = new WebAssembly.Module(
     Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0),
   );
-  assertThrows(() => init({ simd: empty }), TypeError, "kernels_simd.wasm");
+  assertThrows(() => init({ simd: empty }), TypeError, "kernels.wasm");
   init();
 });
 

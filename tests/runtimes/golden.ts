@@ -7,8 +7,8 @@
  */
 import {
   causalLoss,
-  type FindSpansOptions,
   findSpans,
+  type FindSpansOptions,
   type GradOptions,
   maskedCrossEntropyGrad,
   maskLabels,

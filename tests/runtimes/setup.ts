@@ -5,6 +5,7 @@
  * @module
  */
 import { ARCHIVE, pack } from "../../scripts/pack.ts";
+import { encodeChat, readTokenizerFolder } from "../../src/chat/mod.ts";
 import { makeGolden } from "./golden.ts";
 import { PROGRAMS, TOOLS } from "./versions.ts";
 
@@ -13,6 +14,9 @@ const TOOLS_FOLDER = "build/runtimes/tools";
 
 /** The project that has the package as its dependency. */
 export const APP = "build/runtimes/app";
+
+/** A small tokenizer, with its chat template. */
+const TOKENIZER = "tests/cli/tokenizer";
 
 /** What could be set up. */
 export interface Machine {
@@ -80,7 +84,31 @@ async function installPackage(): Promise<void> {
     `${APP}/golden.mjs`,
     `export default ${JSON.stringify(makeGolden())};\n`,
   );
+  await Deno.mkdir(`${APP}/tokenizer`);
+  for (const name of ["tokenizer.json", "tokenizer_config.json"]) {
+    await Deno.copyFile(`${TOKENIZER}/${name}`, `${APP}/tokenizer/${name}`);
+  }
+  await Deno.writeTextFile(`${APP}/tokenizer/wanted.json`, wantedRow());
+  await Deno.copyFile("examples/chats.jsonl", `${APP}/chats.jsonl`);
   await npm(APP, "install");
+}
+
+/** A chat and the row that it becomes. */
+function wantedRow(): string {
+  const messages = [
+    { role: "user", content: "Is water wet?" },
+    { role: "assistant", content: "Ask a fish. 问鱼。" },
+    { role: "user", content: "😀" },
+    { role: "assistant", content: "" },
+  ];
+  const tokenizer = readTokenizerFolder(TOKENIZER);
+  const { inputIds, labels, text } = encodeChat(messages, { tokenizer });
+  return JSON.stringify({
+    messages,
+    inputIds: [...inputIds],
+    labels: [...labels],
+    text,
+  });
 }
 
 /** Runs npm in a folder; no script of any package is run. */

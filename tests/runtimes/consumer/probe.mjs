@@ -58,7 +58,9 @@ async function threads() {
 function startWeb(memory) {
   const code = `${THREAD}
     onmessage = ({ data }) => { add(data); postMessage("done"); };`;
-  const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+  const url = URL.createObjectURL(
+    new Blob([code], { type: "text/javascript" }),
+  );
   const worker = new Worker(url, { type: "module" });
   return new Promise((done, fail) => {
     worker.onmessage = done;

@@ -1,0 +1,209 @@
+/**
+ * The packed package in every runtime, against golden values; and the READMEs'
+ * table of what each runtime can do, cell by cell, against what was found.
+ *
+ * The runtimes are npm packages of fixed versions, installed below `build/`
+ * once. What cannot be installed is said, and its tests are ignored; with
+ * REQUIRE_RUNTIMES=1 they run, and fail.
+ *
+ * @module
+ */
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { findChromium } from "../report/browser/chromium.ts";
+import {
+  onChromium,
+  onCommandLine,
+  onEdgeRuntime,
+  onWorkerd,
+  type Report,
+} from "./hosts.ts";
+import { APP, run, setUp } from "./setup.ts";
+import { type Column, tableIn, toMarkdown } from "./table.ts";
+import { nodeName, NODES, TOOLS, WORKERD_DATES } from "./versions.ts";
+
+const isRequired = Deno.env.get("REQUIRE_RUNTIMES") === "1";
+const machine = await setUp();
+const { programs } = machine;
+const chromium = findChromium();
+if (chromium === null) machine.missing.push("there is no Chromium");
+for (const why of machine.missing) console.warn(`Not all runtimes: ${why}`);
+
+/** The entries beside the root whose consumers run where there are files. */
+const ENTRIES = ["chat", "formats", "cli"];
+
+const table: Column[] = [];
+let isWhole = true;
+
+/** A test that needs programs, with a step for each check of the consumers. */
+function test(
+  name: string,
+  needs: readonly string[],
+  fn: (t: Deno.TestContext) => Promise<void>,
+): void {
+  const lacks = needs.filter((program) =>
+    program === "chromium" ? chromium === null : !(program in programs)
+  );
+  const ignore = lacks.length > 0 && !isRequired;
+  if (ignore) isWhole = false;
+  Deno.test({
+    name,
+    ignore,
+    fn: async (t) => {
+      if (lacks.length > 0) throw new Error(machine.missing.join("\n"));
+      await fn(t);
+    },
+  });
+}
+
+async function judge(
+  t: Deno.TestContext,
+  { checks }: Pick<Report, "checks">,
+  least: number,
+): Promise<void> {
+  for (const { name, error } of checks) {
+    await t.step(name, () => assertEquals(error, null));
+  }
+  // a consumer that checks nothing must not pass
+  assertEquals(checks.length >= least, true, `only ${checks.length} checks`);
+}
+
+/** How many checks consume.mjs makes at least, and entries.mjs. */
+const ROOT_CHECKS = 16, ENTRY_CHECKS = 4;
+
+/** A runtime with a command line and files. */
+interface Shell {
+  title: string;
+  program: string;
+  path: string;
+  args: (permissions: readonly string[]) => string[];
+}
+
+const shells: Shell[] = [
+  {
+    title: `Deno ${Deno.version.deno}`,
+    program: "esbuild", // is there wherever npm is
+    path: Deno.execPath(),
+    args: (permissions) => ["run", "--no-prompt", "--no-lock", ...permissions],
+  },
+  ...NODES.map((version) => ({
+    title: `Node ${version}`,
+    program: nodeName(version),
+    path: programs[nodeName(version)] ?? "",
+    args: () => [],
+  })),
+  {
+    title: `Bun ${TOOLS.bun}`,
+    program: "bun",
+    path: programs.bun ?? "",
+    args: () => [],
+  },
+];
+
+for (const { title, program, path, args } of shells) {
+  test(`${title}: the root`, [program], async (t) => {
+    // it needs no permission
+    const report = await onCommandLine(path, [...args([]), "command_line.mjs"]);
+    const { probes } = report;
+    table.push({ title, probes, kernels: "at first use", entries: ENTRIES });
+    await judge(t, report, ROOT_CHECKS);
+    assertEquals(probes.compilesNow, true);
+  });
+
+  test(`${title}: chat and formats`, [program], async (t) => {
+    const report = await onCommandLine(path, [...args(["-R"]), "entries.mjs"]);
+    await judge(t, report, ENTRY_CHECKS);
+  });
+
+  test(`${title}: the command line`, [program], async () => {
+    const cli = "node_modules/@sft/loss/src/cli/main.js";
+    const start = (...words: string[]) =>
+      run(path, [...args(["-R", "-W"]), cli, ...words], { cwd: APP });
+    const version = await start("--version");
+    assertEquals([version.code, version.err], [0, ""]);
+    assertMatch(version.out, /^sft-loss \d+\.\d+\.\d+\n$/);
+
+    const model = ["chats.jsonl", "--tokenizer", "tokenizer"];
+    const audit = await start("audit", ...model);
+    assertEquals([audit.code, audit.err], [0, ""]);
+    assertStringIncludes(audit.out, "60 rows, 17,463 tokens, 10,856");
+
+    // threads, files and parquet
+    const out = `${program}.parquet`;
+    const more = ["-o", out, "--workers", "2"];
+    const prepare = await start("prepare", ...model, ...more);
+    assertEquals(prepare.code, 0, prepare.err);
+    assertStringIncludes(prepare.err, "60");
+    const file = await Deno.readFile(`${APP}/${out}`);
+    assertEquals(new TextDecoder().decode(file.subarray(0, 4)), "PAR1");
+  });
+}
+
+for (const date of WORKERD_DATES) {
+  const title = `workerd of ${date}`;
+  test(`${title}: modules through init`, ["workerd", "esbuild"], async (t) => {
+    const answer = await onWorkerd(machine, "worker_init.mjs", date);
+    const report: Report = JSON.parse(answer);
+    const kernels = date < "2025-06-01" ? "`init`" : "`init`, or at start";
+    table.push({ title, probes: report.probes, kernels, entries: [] });
+    await judge(t, report, ROOT_CHECKS);
+    assertEquals(report.probes.compilesNow, false);
+  });
+
+  test(`${title}: without, it says what to do`, ["workerd"], async () => {
+    const answer = await onWorkerd(machine, "worker_cold.mjs", date);
+    assertMatch(answer, /^Error: .*hand in compiled ones with init\(\)/);
+  });
+}
+
+test(`workerd of ${WORKERD_DATES[1]}: kernels compiled while it starts`, [
+  "workerd",
+  "esbuild",
+], async (t) => {
+  const answer = await onWorkerd(machine, "worker_warm.mjs", WORKERD_DATES[1]);
+  await judge(t, JSON.parse(answer), 2 * ROOT_CHECKS);
+});
+
+const edge = `edge-runtime ${TOOLS["edge-runtime"]}`;
+for (const kernels of ["inlined", "given"] as const) {
+  test(`${edge}: kernels ${kernels}`, ["node24", "esbuild"], async (t) => {
+    const report = await onEdgeRuntime(machine, "node24", kernels);
+    if (kernels === "given") {
+      const { probes } = report;
+      table.push({ title: edge, probes, kernels: "`init`", entries: [] });
+    }
+    await judge(t, report, ROOT_CHECKS);
+  });
+}
+
+for (const isolated of [false, true]) {
+  const title = isolated ? "Chromium, isolated" : "Chromium";
+  test(`${title}: a strict policy`, ["chromium"], async (t) => {
+    const report = await onChromium({ isolated, wasm: true });
+    const { probes } = report;
+    table.push({ title, probes, kernels: "at first use", entries: [] });
+    await judge(t, report, ROOT_CHECKS);
+    assertEquals(probes.isolated, isolated);
+  });
+}
+
+test("Chromium without wasm-unsafe-eval says so", ["chromium"], async () => {
+  const { checks } = await onChromium({ isolated: false, wasm: false });
+  for (const { name, error } of checks) {
+    if (name.startsWith("a wrong label")) continue; // refused before any kernel
+    assertMatch(error ?? "", /hand in compiled ones with init\(\)/, name);
+  }
+});
+
+Deno.test({
+  name: "the READMEs show what was found",
+  ignore: !isWhole,
+  fn: async (t) => {
+    const found = toMarkdown(table, ENTRIES);
+    console.log(`\n${found}\n`);
+    for (const path of ["README.md", "README.zh.md"]) {
+      await t.step(path, async () => {
+        assertEquals(tableIn(await Deno.readTextFile(path)), found);
+      });
+    }
+  },
+});

@@ -1,0 +1,72 @@
+/**
+ * The matrix as text: what each runtime was found to do, in the table that the
+ * READMEs show and in a terminal.
+ *
+ * @module
+ */
+import type { Probes } from "./hosts.ts";
+
+/** One runtime of the matrix. */
+export interface Column {
+  /** Its name and version. */
+  title: string;
+  probes: Probes;
+  /** How the kernels get in: compiled when first used, while it starts, or handed in. */
+  kernels: string;
+  /** Which entries ran there beside the root. */
+  entries: readonly string[];
+}
+
+/** The lines of the table: a title, and what a runtime says to it. */
+function linesOf(
+  entries: readonly string[],
+): [string, (c: Column) => string][] {
+  const flag =
+    (name: "relaxedSimd" | "threads" | "float16" | "webgpu") =>
+    ({ probes }: Column) => probes[name] ? "yes" : "no";
+  return [
+    ["kernels", ({ kernels }) => kernels],
+    ...entries.map((entry): [string, (c: Column) => string] => [
+      `\`./${entry}\``,
+      (column) => column.entries.includes(entry) ? "yes" : "—",
+    ]),
+    ["relaxed SIMD", flag("relaxedSimd")],
+    ["threads on one memory", flag("threads")],
+    ["`Float16Array`", flag("float16")],
+    ["WebGPU API", flag("webgpu")],
+  ];
+}
+
+/** The matrix in Markdown, one runtime a line, as `deno fmt` leaves it. */
+export function toMarkdown(
+  columns: readonly Column[],
+  entries: readonly string[],
+): string {
+  const facts = linesOf(entries);
+  const rows = [
+    ["", ...facts.map(([title]) => title)],
+    ...columns.map((column) => [
+      column.title,
+      ...facts.map(([, say]) => say(column)),
+    ]),
+  ];
+  const widths = rows[0]!.map((_, i) =>
+    Math.max(3, ...rows.map((row) => [...row[i]!].length))
+  );
+  const line = (cells: readonly string[]) =>
+    `| ${
+      cells.map((cell, i) => cell + " ".repeat(widths[i]! - [...cell].length))
+        .join(" | ")
+    } |`;
+  return [
+    line(rows[0]!),
+    line(widths.map((width) => "-".repeat(width))),
+    ...rows.slice(1).map(line),
+  ].join("\n");
+}
+
+/** The first table of a README that has a column `relaxed SIMD`. */
+export function tableIn(readme: string): string | null {
+  const tables = readme.match(/(^\|.*\|$\n?)+/gm) ?? [];
+  return tables.find((table) => table.includes("relaxed SIMD"))?.trim() ?? null;
+}
