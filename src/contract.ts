@@ -258,10 +258,17 @@ export interface LossWorkspace<
   [Symbol.dispose](): void;
 }
 
+/**
+ * A compiled module: `WebAssembly.Module`, or any object where TypeScript has
+ * not heard of WebAssembly (Node's types without `lib: ["dom"]`).
+ */
+export type KernelModule = typeof globalThis extends
+  { WebAssembly: { Module: { prototype: infer Module } } } ? Module : object;
+
 /** Modules compiled elsewhere, for runtimes that forbid compiling at run time. */
 export interface InitOptions {
   /** The compiled `kernels.wasm`. */
-  simd?: WebAssembly.Module;
+  simd?: KernelModule;
   /** The compiled `kernels_relaxed.wasm`. */
-  relaxed?: WebAssembly.Module;
+  relaxed?: KernelModule;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import * as esbuild from "esbuild";
 import { findChromium, withPage } from "../report/browser/chromium.ts";
 import { APP, type Machine, run, toolPath } from "./setup.ts";
 
@@ -33,21 +34,17 @@ export async function onCommandLine(
 }
 
 /** Bundles a consumer, leaving the .wasm files out, and returns the bundle's path. */
-export async function bundle(
-  { programs }: Machine,
-  entry: string,
-  format: "esm" | "iife",
-): Promise<string> {
+async function bundle(entry: string, format: "esm" | "iife"): Promise<string> {
   const path = `bundled_${entry}`;
-  const { code, err } = await run(programs.esbuild!, [
-    entry,
-    "--bundle",
-    `--format=${format}`,
-    "--external:@sft/loss/*.wasm",
-    `--outfile=${path}`,
-    "--log-level=error",
-  ], { cwd: APP });
-  if (code !== 0) throw new Error(`${entry} is not bundled\n${err}`);
+  await esbuild.build({
+    absWorkingDir: `${Deno.cwd()}/${APP}`,
+    entryPoints: [entry],
+    bundle: true,
+    format,
+    external: ["@sft/loss/*.wasm"],
+    outfile: path,
+    logLevel: "error",
+  }).finally(() => esbuild.stop());
   return path;
 }
 
@@ -57,7 +54,7 @@ export async function onWorkerd(
   entry: string,
   compatibilityDate: string,
 ): Promise<string> {
-  const code = await bundle(machine, entry, "esm");
+  const code = await bundle(entry, "esm");
   const kernels = `node_modules/@sft/loss/src/wasm`;
   const config = `${entry}_${compatibilityDate}.capnp`;
   await Deno.writeTextFile(
@@ -127,7 +124,7 @@ export async function onEdgeRuntime(
   node: string,
   kernels: "inlined" | "given",
 ): Promise<Report> {
-  const code = await bundle(machine, "edge.mjs", "iife");
+  const code = await bundle("edge.mjs", "iife");
   const wasm = "node_modules/@sft/loss/src/wasm/kernels_";
   return await onCommandLine(machine.programs[node]!, [
     "edge_host.mjs",

@@ -40,7 +40,7 @@ function test(
   needs: readonly string[],
   fn: (t: Deno.TestContext) => Promise<void>,
 ): void {
-  const lacks = needs.filter((program) =>
+  const lacks = ["package", ...needs].filter((program) =>
     program === "chromium" ? chromium === null : !(program in programs)
   );
   const ignore = lacks.length > 0 && !isRequired;
@@ -81,7 +81,7 @@ interface Shell {
 const shells: Shell[] = [
   {
     title: `Deno ${Deno.version.deno}`,
-    program: "esbuild", // is there wherever npm is
+    program: "package",
     path: Deno.execPath(),
     args: (permissions) => ["run", "--no-prompt", "--no-lock", ...permissions],
   },
@@ -140,7 +140,7 @@ for (const { title, program, path, args } of shells) {
 
 for (const date of WORKERD_DATES) {
   const title = `workerd of ${date}`;
-  test(`${title}: modules through init`, ["workerd", "esbuild"], async (t) => {
+  test(`${title}: modules through init`, ["workerd"], async (t) => {
     const answer = await onWorkerd(machine, "worker_init.mjs", date);
     const report: Report = JSON.parse(answer);
     const kernels = date < "2025-06-01" ? "`init`" : "`init`, or at start";
@@ -157,7 +157,6 @@ for (const date of WORKERD_DATES) {
 
 test(`workerd of ${WORKERD_DATES[1]}: kernels compiled while it starts`, [
   "workerd",
-  "esbuild",
 ], async (t) => {
   const answer = await onWorkerd(machine, "worker_warm.mjs", WORKERD_DATES[1]);
   await judge(t, JSON.parse(answer), 2 * ROOT_CHECKS);
@@ -165,7 +164,7 @@ test(`workerd of ${WORKERD_DATES[1]}: kernels compiled while it starts`, [
 
 const edge = `edge-runtime ${TOOLS["edge-runtime"]}`;
 for (const kernels of ["inlined", "given"] as const) {
-  test(`${edge}: kernels ${kernels}`, ["node24", "esbuild"], async (t) => {
+  test(`${edge}: kernels ${kernels}`, ["node24"], async (t) => {
     const report = await onEdgeRuntime(machine, "node24", kernels);
     if (kernels === "given") {
       const { probes } = report;

@@ -20,14 +20,20 @@ const TOKENIZER = "tests/cli/tokenizer";
 
 /** What could be set up. */
 export interface Machine {
-  /** Where programs are, by name; those that could not be installed are missing. */
+  /** Where programs and the installed package are, by name; what could not be installed is missing. */
   programs: Record<string, string>;
   /** Why something is missing, in words. */
   missing: string[];
 }
 
-/** Sets the machine up once. */
-export async function setUp(): Promise<Machine> {
+let machine: Promise<Machine> | undefined;
+
+/** Sets the machine up, once a process. */
+export function setUp(): Promise<Machine> {
+  return machine ??= prepare();
+}
+
+async function prepare(): Promise<Machine> {
   await Deno.mkdir(TOOLS_FOLDER, { recursive: true });
   const missing: string[] = [];
   const say = (what: string) => (error: Error) => {
@@ -35,9 +41,11 @@ export async function setUp(): Promise<Machine> {
   };
   await installTools().catch(say("the runtimes are not installed"));
   await pack();
-  await installPackage().catch(say("the package is not installed"));
-
   const programs: Record<string, string> = {};
+  await installPackage().then(() => {
+    programs.package = APP;
+  }).catch(say("the package is not installed"));
+
   for (const [name, path] of Object.entries(PROGRAMS)) {
     const program = await Deno.realPath(`${TOOLS_FOLDER}/node_modules/${path}`)
       .catch(() => null);

@@ -24,8 +24,8 @@ export const TOOLS: Readonly<Record<string, string>> = {
   bun: "1.4.5",
   workerd: "1.20261117.1",
   "edge-runtime": "4.0.1",
-  esbuild: "0.28.2",
-  typescript: "5.9.3",
+  typescript5: "npm:typescript@5.9.3",
+  typescript7: "npm:typescript@7.0.2",
 };
 
 /** The name under which a version of Node is installed, such as node20. */
@@ -47,5 +47,4 @@ export const PROGRAMS: Readonly<Record<string, string>> = {
   workerd: `@cloudflare/workerd-${OS === "win32" ? "windows" : OS}-${
     ARCH === "x64" ? "64" : "arm64"
   }/bin/workerd${EXE}`,
-  esbuild: `@esbuild/${OS}-${ARCH}/bin/esbuild${EXE}`,
 };
