@@ -51,7 +51,9 @@ export function classWeight(problem: LossProblem, column: number): number {
 }
 
 /** C = Σ_j c_j, correctly rounded; V without class weights. */
-export function sumClassWeights(problem: LossProblem): number {
+export function sumClassWeights(
+  problem: Pick<LossProblem, "classWeights" | "vocabSize">,
+): number {
   if (problem.classWeights === null) return problem.vocabSize;
   return roundedSum(exactTerms(problem.classWeights, problem.vocabSize));
 }

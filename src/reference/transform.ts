@@ -23,6 +23,17 @@
  * Nothing is subtracted and nothing overflows: e is in [0, 1], so the relative
  * error is that of e alone, until e itself leaves the normal numbers (|z| > 354).
  *
+ * Differences. A twin in float32 gives a u of size 30 an error of 2e-6, and e^u as
+ * much. What is wanted there is u_a - u_b = softcap·(tanh a - tanh b), and from
+ *   tanh(a - b) = (tanh a - tanh b) / (1 - tanh a·tanh b)
+ * [TANH 4] tanh a - tanh b = tanh(a - b)·(1 - tanh a·tanh b)
+ * The second factor cancels where both saturate. With e_a = e^{-2|a|} and [TANH 2]:
+ *   like signs     1 - (1 - e_a)(1 - e_b) / ((1 + e_a)(1 + e_b)) = 2·(e_a + e_b) / ((1 + e_a)(1 + e_b))
+ *   unlike signs   1 + (1 - e_a)(1 - e_b) / ((1 + e_a)(1 + e_b)) = 2·(1 + e_a·e_b) / ((1 + e_a)(1 + e_b))
+ * [TANH 5] 1 - tanh a·tanh b = 2·g / ((1 + e_a)(1 + e_b)), g = e_a + e_b for like signs, else 1 + e_a·e_b
+ * Only positive terms are added: the difference has the relative accuracy of e^x
+ * and of a - b.
+ *
  * Padding lanes (columns from V to rowStride) never enter: they are not read.
  * To load them as -inf and then cap them would make each a class of logit
  * -softcap, and with a small cap that is visible.

@@ -1,0 +1,346 @@
+/**
+ * The row kernels of one shape and one set of options: compiled once, then put
+ * into a caller's pass as often as wanted. What a row's label is and what its
+ * gradient is multiplied by stands in a job; what was found in it comes back as
+ * a record. Which jobs, and what the records mean, is decided above.
+ *
+ * @module
+ */
+import type { LogitsType } from "../contract.ts";
+import type { LossProblem } from "../engine.ts";
+import { sumClassWeights } from "../reference/normalize.ts";
+import { EXP_WGSL } from "./exp_wgsl.ts";
+import { GATHER_WGSL } from "./gather_wgsl.ts";
+import { GRADIENT_WGSL } from "./gradient_wgsl.ts";
+import { Heap, type Range, whole } from "./heap.ts";
+import { LOG_SUM_EXP_WGSL } from "./log_sum_exp_wgsl.ts";
+import { ROWS_WGSL } from "./rows_wgsl.ts";
+import { BLOCK, JOB_WORDS, RECORD_WORDS, STORAGE_WGSL } from "./storage_wgsl.ts";
+import { TRANSFORM_WGSL } from "./transform_wgsl.ts";
+import { gridOf, type Window, windowsOf } from "./windows.ts";
+
+/** The shader of the row kernels, text by text. */
+export const ROW_TEXTS: readonly string[] = [
+  STORAGE_WGSL,
+  EXP_WGSL,
+  TRANSFORM_WGSL,
+  GATHER_WGSL,
+  LOG_SUM_EXP_WGSL,
+  GRADIENT_WGSL,
+  ROWS_WGSL,
+];
+
+/** Where a gradient goes, if there is one. */
+export type Into = "none" | "in-place" | "new";
+
+/** What the kernels are compiled for; of a problem, all that is not about one batch. */
+export interface RowSpec extends
+  Pick<
+    LossProblem,
+    | "dtype"
+    | "rows"
+    | "vocabSize"
+    | "rowStride"
+    | "classWeights"
+    | "labelSmoothing"
+    | "zLoss"
+    | "softcap"
+    | "logitScale"
+    | "metrics"
+  > {
+  into: Into;
+  /** A workgroup for each block of columns; unless said, where there are too few rows to fill a GPU. */
+  shared?: boolean;
+  /** The largest binding in bytes; the device's unless said. */
+  bindingLimit?: number;
+  /** The shader; ours unless said (tests plant faults in it). */
+  texts?: readonly string[];
+}
+
+/** With at least this many rows every workgroup has one to itself: about two for each multiprocessor of a large card. */
+const ENOUGH_ROWS = 256;
+
+/** How a type is called in the shader. */
+const CODE: Record<LogitsType, number> = { f32: 0, bf16: 1, f16: 2 };
+
+/** Bytes of `Params`, and of the step between two of them in a uniform buffer. */
+const PARAM_STEP = 256;
+
+const ENTRIES = ["rows", "blocks", "join", "grads", "seal"] as const;
+type Entry = typeof ENTRIES[number];
+
+/** The buffers of one call in flight. */
+export interface RowBuffers {
+  jobs: GPUBuffer;
+  records: GPUBuffer;
+  parts: GPUBuffer | null;
+  seams: GPUBuffer | null;
+}
+
+/** The row kernels of one spec. */
+export class RowKernels {
+  readonly spec: RowSpec;
+  readonly #heap: Heap;
+  readonly #layout: GPUBindGroupLayout;
+  readonly #pipelines: Map<Entry, GPUComputePipeline>;
+  readonly #windows: readonly Window[];
+  readonly #params: GPUBuffer;
+  readonly #classWeights: GPUBuffer;
+  readonly #spare: GPUBuffer;
+  readonly #shared: boolean;
+  readonly #seams: boolean;
+  readonly #blocks: number;
+
+  private constructor(
+    heap: Heap,
+    spec: RowSpec,
+    layout: GPUBindGroupLayout,
+    pipelines: Map<Entry, GPUComputePipeline>,
+    windows: readonly Window[],
+  ) {
+    this.spec = spec;
+    this.#heap = heap;
+    this.#layout = layout;
+    this.#pipelines = pipelines;
+    this.#windows = windows;
+    this.#blocks = blocksOf(spec);
+    this.#shared = isShared(spec);
+    this.#seams = needsSeams(spec);
+
+    const { device } = heap;
+    const { STORAGE, UNIFORM, COPY_DST } = GPUBufferUsage;
+    const size = PARAM_STEP * windows.length;
+    this.#params = heap.create("params", size, UNIFORM | COPY_DST);
+    windows.forEach((window, i) =>
+      device.queue.writeBuffer(
+        this.#params,
+        PARAM_STEP * i,
+        paramsOf(spec, window),
+      )
+    );
+    const weights = Float32Array.from(spec.classWeights ?? [1]);
+    this.#classWeights = heap.create(
+      "class weights",
+      weights.byteLength,
+      STORAGE | COPY_DST,
+    );
+    device.queue.writeBuffer(this.#classWeights, 0, weights);
+    // what a binding is given that this spec does not use: a stretch for each
+    this.#spare = heap.create("spare", 3 * PARAM_STEP, STORAGE);
+  }
+
+  /** Compiles the kernels; rejects with what the compiler says. */
+  static async compile(heap: Heap, spec: RowSpec): Promise<RowKernels> {
+    const { device } = heap;
+    const { limits } = device;
+    const windows = windowsOf(
+      spec.rows,
+      bytesOfRows(spec),
+      spec.bindingLimit ?? limits.maxStorageBufferBindingSize,
+      limits.minStorageBufferOffsetAlignment,
+    );
+    const layout = device.createBindGroupLayout({ entries: LAYOUT });
+    const module = device.createShaderModule({
+      label: "rows",
+      code: (spec.texts ?? ROW_TEXTS).join("\n"),
+    });
+    const pipelineLayout = device.createPipelineLayout({
+      bindGroupLayouts: [layout],
+    });
+    const constants = constantsOf(spec);
+    const entries = entriesOf(spec);
+    const made = await Promise.all(entries.map((entryPoint) =>
+      device.createComputePipelineAsync({
+        label: entryPoint,
+        layout: pipelineLayout,
+        compute: { module, entryPoint, constants },
+      })
+    ));
+    const pipelines = new Map(entries.map((entry, i) => [entry, made[i]!]));
+    return new RowKernels(heap, spec, layout, pipelines, windows);
+  }
+
+  /** Bytes of each buffer that one call in flight needs; 0 for none. */
+  get bytes(): Record<keyof RowBuffers, number> {
+    const { rows } = this.spec;
+    const record = 4 * RECORD_WORDS * rows;
+    return {
+      jobs: 4 * JOB_WORDS * rows,
+      records: record,
+      parts: this.#shared ? record * this.#blocks : 0,
+      seams: this.#seams ? 8 * rows : 0,
+    };
+  }
+
+  /** The buffers of one call in flight. */
+  allocate(): RowBuffers {
+    const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
+    const { jobs, records, parts, seams } = this.bytes;
+    const make = (label: string, bytes: number, usage = 0) =>
+      this.#heap.create(label, bytes, STORAGE | usage);
+    return {
+      jobs: make("jobs", jobs, COPY_SRC | COPY_DST),
+      records: make("records", records, COPY_SRC),
+      parts: parts > 0 ? make("parts", parts) : null,
+      seams: seams > 0 ? make("seams", seams) : null,
+    };
+  }
+
+  /** Puts the kernels into a pass. `made` is the new gradient, where there is one. */
+  encode(
+    pass: GPUComputePassEncoder,
+    buffers: RowBuffers,
+    logits: Range,
+    made: Range | null,
+  ): void {
+    this.#windows.forEach((window, i) => {
+      pass.setBindGroup(0, this.#bind(window, i, buffers, logits, made));
+      const [width, height] = gridOf(window.rows);
+      const flat = Math.ceil(window.rows / 64);
+      const run = (entry: Entry, x: number, y: number, z: number) => {
+        const pipeline = this.#pipelines.get(entry);
+        if (pipeline === undefined) return;
+        pass.setPipeline(pipeline);
+        pass.dispatchWorkgroups(x, y, z);
+      };
+      run("rows", width, height, 1);
+      run("blocks", this.#blocks, width, height);
+      run("join", flat, 1, 1);
+      run("grads", this.#blocks, width, height);
+      run("seal", flat, 1, 1);
+    });
+  }
+
+  #bind(
+    window: Window,
+    index: number,
+    buffers: RowBuffers,
+    logits: Range,
+    made: Range | null,
+  ): GPUBindGroup {
+    const [rowBytes = 0, madeBytes = 0] = bytesOfRows(this.spec);
+    const part = (range: Range, bytes: number): Range => ({
+      buffer: range.buffer,
+      offset: range.offset + window.first * bytes,
+      size: Math.ceil(window.rows * bytes / 4) * 4,
+    });
+    const spare = (i: number): Range => ({
+      buffer: this.#spare,
+      offset: PARAM_STEP * i,
+      size: PARAM_STEP,
+    });
+    const optional = (buffer: GPUBuffer | null, i: number) =>
+      buffer === null ? spare(i) : whole(buffer);
+    const resources: Range[] = [
+      part(logits, rowBytes),
+      made === null ? spare(0) : part(made, madeBytes),
+      whole(buffers.jobs),
+      whole(this.#classWeights),
+      whole(buffers.records),
+      optional(buffers.parts, 1),
+      optional(buffers.seams, 2),
+      { buffer: this.#params, offset: PARAM_STEP * index, size: PARAM_STEP },
+    ];
+    return this.#heap.device.createBindGroup({
+      layout: this.#layout,
+      entries: resources.map((resource, binding) => ({ binding, resource })),
+    });
+  }
+
+  /** Destroys what the kernels own; not the buffers of calls. */
+  dispose(): void {
+    this.#heap.destroy(this.#params, this.#classWeights, this.#spare);
+  }
+}
+
+const LAYOUT: GPUBindGroupLayoutEntry[] = ([
+  "storage",
+  "storage",
+  "read-only-storage",
+  "read-only-storage",
+  "storage",
+  "storage",
+  "storage",
+  "uniform",
+] as const).map((type, binding) => ({
+  binding,
+  // GPUShaderStage.COMPUTE, which is not there before a GPU is
+  visibility: 4,
+  buffer: { type },
+}));
+
+function blocksOf(spec: RowSpec): number {
+  return Math.ceil(spec.vocabSize / BLOCK);
+}
+
+function isShared(spec: RowSpec): boolean {
+  return spec.shared ?? (spec.rows < ENOUGH_ROWS && blocksOf(spec) > 1);
+}
+
+function needsSeams({ into, dtype, rowStride }: RowSpec): boolean {
+  return into === "in-place" && dtype !== "f32" && rowStride % 2 === 1;
+}
+
+function entriesOf(spec: RowSpec): Entry[] {
+  const scan: Entry[] = isShared(spec) ? ["blocks", "join"] : ["rows"];
+  if (isShared(spec) && spec.into !== "none") scan.push("grads");
+  if (needsSeams(spec)) scan.push("seal");
+  return scan;
+}
+
+/** Bytes of a row of logits and of a new gradient. */
+function bytesOfRows({ dtype, rowStride, vocabSize, into }: RowSpec): number[] {
+  const logits = rowStride * (dtype === "f32" ? 4 : 2);
+  return into === "new" ? [logits, 4 * vocabSize] : [logits];
+}
+
+function constantsOf(spec: RowSpec): Record<string, number> {
+  const { into, dtype, softcap, classWeights, metrics, zLoss } = spec;
+  return {
+    DTYPE: CODE[dtype],
+    OUT: into === "in-place" ? CODE[dtype] : 0,
+    GRADIENT: Number(into !== "none"),
+    IN_PLACE: Number(into === "in-place"),
+    CAPPED: Number(softcap !== 0),
+    SMOOTHED: Number(smoothingOf(spec) !== 0),
+    WEIGHTED: Number(classWeights !== null),
+    METRICS: Number(metrics),
+    Z_LOSS: Number(zLoss !== 0),
+  };
+}
+
+/** ε; with no class weight at all the term is off, [NORM 3]. */
+export function smoothingOf(
+  spec: Pick<LossProblem, "labelSmoothing" | "classWeights">,
+): number {
+  return spec.classWeights?.every((c) => c === 0) ? 0 : spec.labelSmoothing;
+}
+
+/** The bytes of `Params`. */
+function paramsOf(spec: RowSpec, { first, rows }: Window): ArrayBuffer {
+  const { vocabSize, rowStride, logitScale, softcap, zLoss } = spec;
+  const share = smoothingOf(spec) / vocabSize;
+  const classSum = sumClassWeights(spec);
+  const bytes = new ArrayBuffer(64);
+  new Uint32Array(bytes).set([
+    rows,
+    first,
+    gridOf(rows)[0],
+    vocabSize,
+    rowStride,
+    blocksOf(spec),
+    logitScale < 0 ? 0x80000000 : 0,
+    0x7fc00000,
+    0xff7fffff,
+  ]);
+  new Float32Array(bytes, 36).set([
+    Math.abs(logitScale),
+    logitScale,
+    softcap,
+    1 - spec.labelSmoothing,
+    share,
+    share * classSum,
+    2 * zLoss,
+  ]);
+  return bytes;
+}

@@ -1,0 +1,104 @@
+/**
+ * The entry points over rows: `rows` does all of a row in one workgroup, its
+ * gradient behind its scan, while the row is still in the cache; `blocks`,
+ * `join` and `grads` do the same with a workgroup for each block of columns,
+ * where there are too few rows to fill a GPU; `seal` puts shared words together.
+ *
+ * @module
+ */
+
+/** The entry points `rows`, `blocks`, `join`, `grads`, `seal`. */
+export const ROWS_WGSL: string = /* wgsl */ `
+fn isOff(job: Job) -> bool { return (job.flags & ACTIVE) == 0u; }
+
+// nothing is read of a row that is not scored
+fn emptyRecord() -> Record { return Record(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0u, 0u); }
+
+// marks of the label itself
+fn withLabel(found: Record, job: Job) -> Record {
+  var row = found;
+  if ((job.flags & INVALID) != 0u) { row.flags |= BAD; }
+  return row;
+}
+
+fn slopeFor(row: Record, job: Job) -> Slope {
+  if (isOff(job) || (job.flags & SILENT) != 0u || job.factor == 0.0) { return silence(); }
+  return slopeOf(row, job);
+}
+
+@compute @workgroup_size(GROUP)
+fn rows(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(local_invocation_index) t: u32,
+) {
+  let row = group.y * P.gridWidth + group.x;
+  if (row >= P.rows) { return; }
+  let job = jobs[P.firstRow + row];
+  let base = row * P.stride;
+  var found = emptyRecord();
+  if (!isOff(job)) {
+    let labelLogit = gather(base, job);
+    found = scanBlock(base, 0u, job.label, labelLogit, t);
+    for (var block = 1u; block < P.blocks; block++) {
+      found = merge(found, scanBlock(base, block, job.label, labelLogit, t));
+    }
+    found = withLabel(found, job);
+  }
+  if (t == 0u) { records[P.firstRow + row] = found; }
+  if (GRADIENT) {
+    // all of the row has been read before any of it is overwritten
+    storageBarrier();
+    let slope = slopeFor(found, job);
+    for (var block = 0u; block < P.blocks; block++) {
+      writeBlock(row, base, block, slope, t);
+    }
+  }
+}
+
+@compute @workgroup_size(GROUP)
+fn blocks(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(local_invocation_index) t: u32,
+) {
+  let row = group.z * P.gridWidth + group.y;
+  if (row >= P.rows) { return; }
+  let job = jobs[P.firstRow + row];
+  if (isOff(job)) { return; }
+  let base = row * P.stride;
+  let found = scanBlock(base, group.x, job.label, gather(base, job), t);
+  if (t == 0u) { parts[(P.firstRow + row) * P.blocks + group.x] = found; }
+}
+
+@compute @workgroup_size(64)
+fn join(@builtin(global_invocation_id) id: vec3<u32>) {
+  let row = id.x;
+  if (row >= P.rows) { return; }
+  let job = jobs[P.firstRow + row];
+  var found = emptyRecord();
+  if (!isOff(job)) {
+    let at = (P.firstRow + row) * P.blocks;
+    found = parts[at];
+    for (var block = 1u; block < P.blocks; block++) {
+      found = merge(found, parts[at + block]);
+    }
+    found = withLabel(found, job);
+  }
+  records[P.firstRow + row] = found;
+}
+
+@compute @workgroup_size(GROUP)
+fn grads(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(local_invocation_index) t: u32,
+) {
+  let row = group.z * P.gridWidth + group.y;
+  if (row >= P.rows) { return; }
+  let slope = slopeFor(records[P.firstRow + row], jobs[P.firstRow + row]);
+  writeBlock(row, row * P.stride, group.x, slope, t);
+}
+
+@compute @workgroup_size(64)
+fn seal(@builtin(global_invocation_id) id: vec3<u32>) {
+  if (id.x < P.rows) { stitch(id.x); }
+}
+`;

@@ -1,0 +1,139 @@
+/**
+ * From the records of a GPU to scores, in float64: the device finds the largest
+ * logit, the label's, and the others' mass, each exact or to float32; every
+ * logarithm and every subtraction is done here.
+ *
+ * @module
+ */
+import {
+  CORRECT,
+  type LossProblem,
+  NON_FINITE,
+  type RowScores,
+} from "../engine.ts";
+import { negativeLogLikelihood } from "../reference/log_sum_exp.ts";
+import {
+  classWeight,
+  isSilent,
+  rowWeight,
+  sumClassWeights,
+} from "../reference/normalize.ts";
+import { transform } from "../reference/transform.ts";
+import { smoothingOf } from "./engine.ts";
+import {
+  BAD,
+  BEATEN,
+  MINUS_INF,
+  MINUS_INF_NEGATIVE,
+  RECORD_WORDS,
+} from "./storage_wgsl.ts";
+
+/** One row as the device found it. */
+interface Found {
+  /** R, transformed. */
+  rowMax: number;
+  /** u_y. */
+  labelLogit: number;
+  /** Σ_{j≠y} e^{u_j - R}. */
+  others: number;
+  /** Σ_{j≠y} e^{u_j - R}·(R - u_j). */
+  heat: number;
+  /** Σ_{j≠y} c_j·(R - u_j). */
+  slack: number;
+  flags: number;
+}
+
+/** The scores of every row of a problem whose records are given. */
+export function scoresOf(problem: LossProblem, records: ArrayBuffer): RowScores {
+  const { rows, targets, ignoreIndex, metrics } = problem;
+  const scores: RowScores = {
+    perToken: new Float64Array(rows),
+    logSumExp: new Float64Array(rows),
+    nll: new Float64Array(rows),
+    entropy: new Float64Array(rows),
+    flags: new Int32Array(rows),
+  };
+  const classWeightSum = sumClassWeights(problem);
+  const smoothing = smoothingOf(problem);
+  const read = reader(problem, records);
+  for (let i = 0; i < rows; i++) {
+    const label = targets[i]!;
+    if (label === ignoreIndex) continue;
+    const found = read(i);
+    const { rowMax, labelLogit, others } = found;
+    const own = Math.exp(labelLogit - rowMax);
+    const mass = { own, others };
+    // [LSE 8] not finite ⇔ not (-inf < m < +inf)
+    const nonFinite = (found.flags & BAD) !== 0 || !(own + others > 0);
+    // [LSE 7] log S = log1p(Σ_{j≠a} e^{u_j - m}): the label may be a
+    const logSum = nonFinite
+      ? NaN
+      : own === 1
+      ? Math.log1p(others)
+      : Math.log(own + others);
+    // [LSE 2] logSumExp = R + log Σ_j e^{u_j - R}
+    const logSumExp = nonFinite ? NaN : rowMax + logSum;
+    const scan = { rowMax, argmax: -1, nonFinite, logSum, logSumExp };
+    const nll = negativeLogLikelihood(scan, mass, labelLogit);
+    scores.logSumExp[i] = logSumExp;
+    scores.nll[i] = nll;
+    scores.flags[i] = nonFinite ? NON_FINITE : 0;
+    if (metrics) {
+      // [LSE 6] entropy = Σ_j p_j·((R - u_j) + log S), the label's own term apart
+      const ownHeat = own > 0 ? own * (rowMax - labelLogit) : 0;
+      scores.entropy[i] = nonFinite
+        ? NaN
+        : logSum + (found.heat + ownHeat) / (own + others);
+      if (!nonFinite && (found.flags & BEATEN) === 0) {
+        scores.flags[i]! |= CORRECT;
+      }
+    }
+
+    if (isSilent(problem, i, label)) continue;
+    if (nonFinite) {
+      scores.perToken[i] = NaN;
+      continue;
+    }
+    // [NORM 1] perToken = w·[ (1 - ε)·c_y·nll + ε·smoothed + z·logSumExp² ]
+    const c = classWeight(problem, label);
+    const ofLabel = (1 - problem.labelSmoothing) * c;
+    let loss = 0;
+    if (ofLabel !== 0) loss += ofLabel * nll;
+    if (smoothing !== 0) {
+      // [NORM 2] Σ_j c_j·(-log p_j) = c_y·nll + Σ_{j≠y} c_j·(R - u_j) + log S·(C - c_y)
+      let sum = found.slack + logSum * (classWeightSum - c);
+      if ((found.flags & MINUS_INF) !== 0) sum = Infinity;
+      if ((found.flags & MINUS_INF_NEGATIVE) !== 0) {
+        sum = sum === Infinity ? NaN : -Infinity;
+      }
+      if (c !== 0) sum += c * nll;
+      loss += smoothing * sum / problem.vocabSize;
+    }
+    if (problem.zLoss !== 0) loss += problem.zLoss * (logSumExp * logSumExp);
+    // + 0 turns -0 into 0
+    scores.perToken[i] = rowWeight(problem, i) * loss + 0;
+  }
+  return scores;
+}
+
+/** How to read a record: the logits transformed in float64. */
+function reader(
+  { logitScale, softcap }: LossProblem,
+  records: ArrayBuffer,
+): (row: number) => Found {
+  const words = new Uint32Array(records);
+  const floats = new Float32Array(records);
+  // the sign of logitScale was taken into the logits
+  const u = (g: number) => transform(g, Math.abs(logitScale), softcap);
+  return (row) => {
+    const at = RECORD_WORDS * row;
+    return {
+      rowMax: u(floats[at]!),
+      labelLogit: u(floats[at + 5]!),
+      others: floats[at + 1]!,
+      heat: floats[at + 2]!,
+      slack: floats[at + 3]!,
+      flags: words[at + 6]!,
+    };
+  };
+}
