@@ -1,7 +1,8 @@
 /**
  * What an engine is: labels, scores and gradients of checked problems, and the
  * sum and exponential that results are made with. The float64 reference,
- * the two WASM builds and (later) WebGPU are engines; one suite judges them all.
+ * the two WASM builds and, behind its own way of waiting, WebGPU are engines; one
+ * suite judges them all.
  *
  * A problem has passed every check of `checks.ts`, so an engine trusts it: no
  * label is outside [0, V) but ignoreIndex, no weight is NaN, no shape disagrees.
@@ -11,7 +12,11 @@
 import type { LogitsArray, LogitsType } from "./contract.ts";
 
 /** The engines there are. `wasm-simd` gives the same bits on every machine. */
-export type EngineName = "reference" | "wasm-simd" | "wasm-relaxed";
+export type EngineName =
+  | "reference"
+  | "wasm-simd"
+  | "wasm-relaxed"
+  | "webgpu";
 
 /** A loss to compute: N rows of logits, each with the label it is scored against. */
 export interface LossProblem {

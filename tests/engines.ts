@@ -22,12 +22,24 @@ import { coefficients } from "../src/reference/normalize.ts";
 import { WasmEngine } from "../src/wasm/engine.ts";
 import { fastestBuild } from "../src/wasm/loader.ts";
 
-/** Every engine; the relaxed build only where this machine would choose it. */
-export const engines: readonly Engine[] = [
+const list: Engine[] = [
   referenceEngine,
   new WasmEngine("simd"),
   ...(fastestBuild() === "relaxed" ? [new WasmEngine("relaxed")] : []),
 ];
+const fast = list.slice(1);
+
+/** Every engine; the relaxed build only where this machine would choose it. */
+export const engines: readonly Engine[] = list;
+
+/** Every engine but the reference. */
+export const fastEngines: readonly Engine[] = fast;
+
+/** Puts one engine in the place of all; tests/webgpu does so before it loads the suite. */
+export function testOnly(engine: Engine): void {
+  list.splice(0, list.length, engine);
+  fast.splice(0, fast.length, engine);
+}
 
 if (fastestBuild() !== "relaxed") {
   Deno.test({
@@ -36,9 +48,6 @@ if (fastestBuild() !== "relaxed") {
     fn: () => {},
   });
 }
-
-/** Every engine but the reference. */
-export const fastEngines: readonly Engine[] = engines.slice(1);
 
 /** One test per engine. */
 export function onEngines(
@@ -106,11 +115,12 @@ export function lossError(actual: number, expected: number): number {
   return Math.abs(actual - expected) / Math.max(1, Math.abs(expected));
 }
 
-/** max |a - e| / (|e| + 1e-4 · max |e| of its row), DESIGN's measure of a gradient. */
+/** max |a - e| / (|e| + share · max |e| of its row); with a share of 1e-4 DESIGN's measure of a gradient. */
 export function gradError(
   actual: ArrayLike<number>,
   expected: ArrayLike<number>,
   vocabSize: number,
+  share = 1e-4,
 ): number {
   if (actual.length !== expected.length) return Infinity;
   let worst = 0;
@@ -122,12 +132,33 @@ export function gradError(
     for (let k = row; k < row + vocabSize; k++) {
       const a = actual[k]!, e = expected[k]!;
       if (a === e || (a !== a && e !== e)) continue;
-      const error = Math.abs(a - e) / (Math.abs(e) + 1e-4 * top);
+      const error = Math.abs(a - e) / (Math.abs(e) + share * top);
       worst = error > worst || error !== error ? error : worst;
       if (worst !== worst) return Infinity;
     }
   }
   return worst;
+}
+
+/**
+ * The most a gradient may be off by. float32 is all that a GPU has: u - logSumExp
+ * is rounded where it is computed, under a cap or a factor by 1e-7 of itself, and
+ * e^(-60) is off by 60 times that.
+ */
+export function gradBound(engine: Engine, options: GradOptions): number {
+  if (engine.name !== "webgpu") return 2e-6;
+  return options.softcap || options.logitScale ? 1e-5 : 5e-6;
+}
+
+/**
+ * The share of `gradError`. Under smoothing a gradient is A·p - B·c, and under
+ * zLoss the label's is a difference too; where the two are nearly equal, float32
+ * cannot tell it from what rounding left, so it is judged by more of the row's
+ * largest.
+ */
+export function gradShare(engine: Engine, options: GradOptions): number {
+  const cancels = options.labelSmoothing || options.zLoss;
+  return engine.name === "webgpu" && cancels ? 5e-2 : 1e-4;
 }
 
 /** A seeded generator of floats in [0, 1): mulberry32. */

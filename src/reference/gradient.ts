@@ -19,7 +19,10 @@
  * 1 - p_y is known from [LSE 4] without a subtraction:
  * [GRAD 3] for y: w·( -(1 - ε)·c_y·(1 - p_y) + (ε/V·C + 2z·L)·p_y - B·c_y ), 1 - p_y = others / (own + others)
  *
- * and everywhere p_k = e^{u_k - R} / (own + others), the terms of [LSE 2].
+ * In float32 ε/V·C·p_y - B·c_y cancels too, for C·p_y near c_y. With the c_y of C
+ * apart, C·p_y - c_y = (C - c_y)·p_y - c_y·(1 - p_y), hence the same as
+ * [GRAD 5] for y: w·( -((1 - ε)·c_y + B·c_y)·(1 - p_y) + (B·(C - c_y) + 2z·L)·p_y )
+ * Everywhere p_k = e^{u_k - R} / (own + others), the terms of [LSE 2].
  *
  * Through the transforms and the reduction, by the chain rule, with the row's
  * coefficient ∂loss/∂perToken of [NORM 5] and the slope du/dx of [TANH 3]:

@@ -9,13 +9,19 @@
 import type { LogitsType } from "../contract.ts";
 import type { LossProblem } from "../engine.ts";
 import { sumClassWeights } from "../reference/normalize.ts";
+import { compilerOf } from "./compiler.ts";
 import { EXP_WGSL } from "./exp_wgsl.ts";
 import { GATHER_WGSL } from "./gather_wgsl.ts";
 import { GRADIENT_WGSL } from "./gradient_wgsl.ts";
-import { Heap, type Range, whole } from "./heap.ts";
+import { type Heap, type Range, whole } from "./heap.ts";
 import { LOG_SUM_EXP_WGSL } from "./log_sum_exp_wgsl.ts";
 import { ROWS_WGSL } from "./rows_wgsl.ts";
-import { BLOCK, JOB_WORDS, RECORD_WORDS, STORAGE_WGSL } from "./storage_wgsl.ts";
+import {
+  BLOCK,
+  JOB_WORDS,
+  RECORD_WORDS,
+  STORAGE_WGSL,
+} from "./storage_wgsl.ts";
 import { TRANSFORM_WGSL } from "./transform_wgsl.ts";
 import { gridOf, type Window, windowsOf } from "./windows.ts";
 
@@ -139,25 +145,15 @@ export class RowKernels {
       spec.bindingLimit ?? limits.maxStorageBufferBindingSize,
       limits.minStorageBufferOffsetAlignment,
     );
-    const layout = device.createBindGroupLayout({ entries: LAYOUT });
-    const module = device.createShaderModule({
-      label: "rows",
-      code: (spec.texts ?? ROW_TEXTS).join("\n"),
-    });
-    const pipelineLayout = device.createPipelineLayout({
-      bindGroupLayouts: [layout],
-    });
-    const constants = constantsOf(spec);
     const entries = entriesOf(spec);
-    const made = await Promise.all(entries.map((entryPoint) =>
-      device.createComputePipelineAsync({
-        label: entryPoint,
-        layout: pipelineLayout,
-        compute: { module, entryPoint, constants },
-      })
-    ));
-    const pipelines = new Map(entries.map((entry, i) => [entry, made[i]!]));
-    return new RowKernels(heap, spec, layout, pipelines, windows);
+    const { layout, pipelines } = await compilerOf(device).compile(
+      spec.texts ?? ROW_TEXTS,
+      BINDINGS,
+      entries,
+      constantsOf(spec),
+    );
+    const byEntry = new Map(entries.map((entry, i) => [entry, pipelines[i]!]));
+    return new RowKernels(heap, spec, layout, byEntry, windows);
   }
 
   /** Bytes of each buffer that one call in flight needs; 0 for none. */
@@ -176,11 +172,11 @@ export class RowKernels {
   allocate(): RowBuffers {
     const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
     const { jobs, records, parts, seams } = this.bytes;
-    const make = (label: string, bytes: number, usage = 0) =>
-      this.#heap.create(label, bytes, STORAGE | usage);
+    const make = (label: string, bytes: number) =>
+      this.#heap.create(label, bytes, STORAGE | COPY_SRC | COPY_DST);
     return {
-      jobs: make("jobs", jobs, COPY_SRC | COPY_DST),
-      records: make("records", records, COPY_SRC),
+      jobs: make("jobs", jobs),
+      records: make("records", records),
       parts: parts > 0 ? make("parts", parts) : null,
       seams: seams > 0 ? make("seams", seams) : null,
     };
@@ -253,7 +249,7 @@ export class RowKernels {
   }
 }
 
-const LAYOUT: GPUBindGroupLayoutEntry[] = ([
+const BINDINGS: readonly GPUBufferBindingType[] = [
   "storage",
   "storage",
   "read-only-storage",
@@ -262,12 +258,7 @@ const LAYOUT: GPUBindGroupLayoutEntry[] = ([
   "storage",
   "storage",
   "uniform",
-] as const).map((type, binding) => ({
-  binding,
-  // GPUShaderStage.COMPUTE, which is not there before a GPU is
-  visibility: 4,
-  buffer: { type },
-}));
+];
 
 function blocksOf(spec: RowSpec): number {
   return Math.ceil(spec.vocabSize / BLOCK);
@@ -339,7 +330,7 @@ function paramsOf(spec: RowSpec, { first, rows }: Window): ArrayBuffer {
     softcap,
     1 - spec.labelSmoothing,
     share,
-    share * classSum,
+    classSum,
     2 * zLoss,
   ]);
   return bytes;

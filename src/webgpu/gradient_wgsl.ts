@@ -13,31 +13,36 @@ struct Slope {
   factor: f32,     // coefficient · w; 0 means that all is 0
   nan: bool,
   label: u32,
-  top: f32,
+  reference: Reference,
   perMass: f32,    // 1 / (own + others)
   spread: f32,     // A of [GRAD 2]
-  ofLabel: f32,    // -(1 - ε)·c_y·(1 - p_y) of [GRAD 3]
-  ofAll: f32,      // ε/V·C + 2z·L of [GRAD 3]
+  ofLabel: f32,    // what [GRAD 5] has beside p_y
+  ofRest: f32,     // what it has before p_y
 }
 
 fn slopeOf(row: Record, job: Job) -> Slope {
   let own = ownMass(row);
   let total = own + row.others;
   let nan = isNonFinite(row, total);
-  var ofAll = P.ofAll;
+  let c = classWeight(job.label);
+  let smoothed = P.share * c;
   // [LSE 2] logSumExp = R + log Σ_j e^{u_j - R}
-  if (Z_LOSS) { ofAll += P.twoZ * (transformed(row.top) + log1(total)); }
+  var twoZL = 0.0;
+  if (Z_LOSS) { twoZL = P.twoZ * (levelOf(row) + log1(total)); }
   // [GRAD 2] A = (1 - ε)·c_y + ε/V·C + 2z·L
-  let keep = P.keep * classWeight(job.label);
+  let spread = P.keep * c + P.share * P.classSum + twoZL;
+  // [GRAD 5] for y: -((1 - ε)·c_y + B·c_y)·(1 - p_y) + (B·(C - c_y) + 2z·L)·p_y
+  let ofLabel = -(P.keep * c + smoothed) * (row.others / total);
+  let ofRest = P.share * (P.classSum - c) + twoZL;
   return Slope(
-    job.factor, nan, job.label, row.top, 1.0 / total,
-    keep + ofAll, -keep * (row.others / total), ofAll,
+    job.factor, nan, job.label, referenceOf(row), 1.0 / total,
+    spread, ofLabel, ofRest,
   );
 }
 
 // ∂loss/∂x of four columns
 fn gradient4(g: vec4<f32>, columns: vec4<u32>, s: Slope) -> vec4<f32> {
-  let p = exp4(difference4(g, s.top)) * s.perMass;
+  let p = masses4(g, s.reference) * s.perMass;
   var smoothed = vec4(0.0);
   if (SMOOTHED) {
     smoothed = P.share * vec4(
@@ -48,8 +53,8 @@ fn gradient4(g: vec4<f32>, columns: vec4<u32>, s: Slope) -> vec4<f32> {
   let slope = select(
     // [GRAD 2] for k ≠ y: A·p_k - B·c_k
     s.spread * p - smoothed,
-    // [GRAD 3] for y: -(1 - ε)·c_y·(1 - p_y) + (ε/V·C + 2z·L)·p_y - B·c_y
-    s.ofLabel + s.ofAll * p - smoothed,
+    // [GRAD 5] for y: -((1 - ε)·c_y + B·c_y)·(1 - p_y) + (B·(C - c_y) + 2z·L)·p_y
+    s.ofLabel + s.ofRest * p,
     columns == vec4(s.label),
   );
   // [GRAD 4] ∂loss/∂x_k = coefficient·∂perToken/∂u_k·du_k/dx_k
@@ -123,7 +128,7 @@ fn writeBlock(row: u32, base: u32, block: u32, s: Slope, t: u32) {
 }
 
 // a row of nothing
-fn silence() -> Slope { return Slope(0.0, false, 0u, 0.0, 0.0, 0.0, 0.0, 0.0); }
+fn silence() -> Slope { return Slope(0.0, false, 0u, Reference(0.0, 0.0), 0.0, 0.0, 0.0, 0.0); }
 
 // puts the word together that ends this row and begins the next; behind the last row it is the caller's
 fn stitch(row: u32) {

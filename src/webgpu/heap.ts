@@ -58,3 +58,13 @@ export interface Range {
 export function whole(buffer: GPUBuffer): Range {
   return { buffer, offset: 0, size: buffer.size };
 }
+
+/** Writes bytes to the start of a buffer; their number is a multiple of 4. */
+export function upload(
+  device: GPUDevice,
+  buffer: GPUBuffer,
+  data: ArrayBuffer | ArrayBufferView<ArrayBuffer>,
+): void {
+  // Deno's queue panics at a write of nothing
+  if (data.byteLength > 0) device.queue.writeBuffer(buffer, 0, data);
+}

@@ -8,7 +8,16 @@
  * @module
  */
 
-/** `scanBlock`, `merge`, `total`. */
+/**
+ * From this logit on, and under a factor or a cap, the reference is the largest
+ * logit itself, `Reference.origin`. Two logits of that size whose difference
+ * matters are so near each other that the difference is exact. Below it, a
+ * difference would be rounded: at u - R = -60 that is 2e-6 of e^{u - R}. There
+ * each logit is reduced by itself, and R is a whole number of octaves, n·ln2.
+ */
+export const FAR = 8192;
+
+/** `scanBlock`, `merge`, `masses4`, `ownMass`, `isNonFinite`. */
 export const LOG_SUM_EXP_WGSL: string = /* wgsl */ `
 var<workgroup> tops: array<f32, GROUP>;
 var<workgroup> marks: array<u32, GROUP>;
@@ -16,6 +25,39 @@ var<workgroup> sums: array<vec4<f32>, GROUP>;
 var<workgroup> topsOf16: array<f32, 16>;
 var<workgroup> marksOf16: array<u32, 16>;
 var<workgroup> sumsOf16: array<vec4<f32>, 16>;
+
+const FAR = ${FAR}.0;
+const LN2 = 0.6931471805599453;
+
+// R = u(origin) + octave·ln2
+struct Reference { origin: f32, octave: f32 }
+
+fn originOf(top: f32) -> f32 {
+  return select(0.0, top, CAPPED || P.scale != 1.0 || !(abs(top) < FAR));
+}
+
+fn octaveOf(top: f32) -> f32 {
+  return reduce4(difference4(vec4(top), originOf(top))).n.x;
+}
+
+fn referenceOf(row: Record) -> Reference {
+  return Reference(originOf(row.top), row.octave);
+}
+
+// R as a logit, where float32 is enough
+fn levelOf(row: Record) -> f32 {
+  return transformed(originOf(row.top)) + row.octave * LN2;
+}
+
+// R - u of a logit that lies d above the origin; of reduced parts, since those are small where it matters
+fn depth4(d: vec4<f32>, x: Reduced, octave: f32) -> vec4<f32> {
+  return select(octave * LN2 - d, (octave - x.n) * LN2 - x.f, d >= vec4(LOWEST));
+}
+
+// e^{u - R} of four logits
+fn masses4(g: vec4<f32>, r: Reference) -> vec4<f32> {
+  return lowered4(reduce4(difference4(g, r.origin)), r.octave);
+}
 
 fn isBad(g: f32) -> bool {
   let bits = bitcast<u32>(g);
@@ -49,15 +91,17 @@ fn marksOf(g: vec4<f32>, columns: vec4<u32>, label: u32, labelLogit: f32) -> u32
 }
 
 // others, heat, slack and weights of four logits
-fn sumsOf(g: vec4<f32>, columns: vec4<u32>, label: u32, top: f32) -> vec4<f32> {
+fn sumsOf(g: vec4<f32>, columns: vec4<u32>, label: u32, r: Reference) -> vec4<f32> {
   let counts = (columns < vec4(P.vocab)) & (columns != vec4(label));
-  let d = difference4(g, top);
+  let d = difference4(g, r.origin);
+  let x = reduce4(d);
+  let depth = depth4(d, x, r.octave);
   // [LSE 2] Σ e^{u_j - R}; [LSE 4] the label's column stays out
-  let e = select(vec4(0.0), exp4(d), counts);
+  let e = select(vec4(0.0), lowered4(x, r.octave), counts);
   var sum = vec4((e.x + e.y) + (e.z + e.w), 0.0, 0.0, 0.0);
   if (METRICS) {
     // [LSE 6] entropy = Σ_j p_j·(-log p_j), with 0·log 0 = 0
-    let h = select(vec4(0.0), e * -d, e > vec4(0.0));
+    let h = select(vec4(0.0), e * depth, e > vec4(0.0));
     sum.y = (h.x + h.y) + (h.z + h.w);
   }
   if (SMOOTHED) {
@@ -66,7 +110,7 @@ fn sumsOf(g: vec4<f32>, columns: vec4<u32>, label: u32, top: f32) -> vec4<f32> {
       classWeight(columns.x), classWeight(columns.y),
       classWeight(columns.z), classWeight(columns.w),
     ), counts);
-    let s = select(vec4(0.0), c * -d, c != vec4(0.0));
+    let s = select(vec4(0.0), c * depth, c != vec4(0.0));
     sum.z = (s.x + s.y) + (s.z + s.w);
     sum.w = (c.x + c.y) + (c.z + c.w);
   }
@@ -89,7 +133,7 @@ fn reduceTop(top: f32, mark: u32, t: u32) -> Record {
     marksOf16[t] = all;
   }
   workgroupBarrier();
-  var found = Record(topsOf16[0], 0.0, 0.0, 0.0, 0.0, 0.0, marksOf16[0], 0u);
+  var found = Record(topsOf16[0], 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, marksOf16[0]);
   for (var k = 1u; k < 16u; k++) {
     found.top = max(found.top, topsOf16[k]);
     found.flags |= marksOf16[k];
@@ -124,16 +168,18 @@ fn scanBlock(base: u32, block: u32, label: u32, labelLogit: f32, t: u32) -> Reco
   let x2 = load4(base, c2);
   let x3 = load4(base, c3);
 
-  // [LSE 1] R = the largest logit of the block
+  // [LSE 1] R = near the largest logit of the block
   let most = max(max(x0, x1), max(x2, x3));
   let top = max(max(max(most.x, most.y), max(most.z, most.w)), P.low);
   let mark = marksOf(x0, c0, label, labelLogit) | marksOf(x1, c1, label, labelLogit) |
     marksOf(x2, c2, label, labelLogit) | marksOf(x3, c3, label, labelLogit);
   var found = reduceTop(top, mark, t);
+  found.octave = octaveOf(found.top);
 
+  let r = referenceOf(found);
   let sum = reduceSums(
-    (sumsOf(x0, c0, label, found.top) + sumsOf(x1, c1, label, found.top)) +
-      (sumsOf(x2, c2, label, found.top) + sumsOf(x3, c3, label, found.top)),
+    (sumsOf(x0, c0, label, r) + sumsOf(x1, c1, label, r)) +
+      (sumsOf(x2, c2, label, r) + sumsOf(x3, c3, label, r)),
     t,
   );
   found.others = sum.x;
@@ -145,35 +191,38 @@ fn scanBlock(base: u32, block: u32, label: u32, labelLogit: f32, t: u32) -> Reco
 }
 
 // [LSE 3] Σ e^{u_j - R'} = e^{R - R'}·Σ e^{u_j - R}, for one of two neighbours
-fn moved(part: Record, top: f32) -> Record {
-  let d = difference(part.top, top);
-  let e = exp1(d);
+fn moved(part: Record, to: Record) -> Record {
+  let d = difference4(vec4(originOf(part.top)), originOf(to.top));
+  let x = reduce4(d);
+  let octave = to.octave - part.octave;
+  let e = lowered4(x, octave).x;
+  let rise = depth4(d, x, octave).x;
   var found = part;
-  found.top = top;
   found.others = e * part.others;
   // Σ e^{u - R'}·(R' - u) = e^{R - R'}·(Σ e^{u - R}·(R - u) + (R' - R)·Σ e^{u - R}); nothing stays nothing
   if (METRICS) {
-    found.heat = select(0.0, e * (part.heat - d * part.others), e * part.others > 0.0);
+    found.heat = select(0.0, e * (part.heat + rise * part.others), e * part.others > 0.0);
   }
   // Σ c·(R' - u) = Σ c·(R - u) + (R' - R)·Σ c
   if (SMOOTHED) {
-    found.slack = select(part.slack - d * part.weights, part.slack, part.weights == 0.0);
+    found.slack = select(part.slack + rise * part.weights, part.slack, part.weights == 0.0);
   }
   return found;
 }
 
 fn merge(left: Record, right: Record) -> Record {
-  let top = max(left.top, right.top);
-  let a = moved(left, top);
-  let b = moved(right, top);
+  var to = left;
+  if (right.top > left.top) { to = right; }
+  let a = moved(left, to);
+  let b = moved(right, to);
   return Record(
-    top, a.others + b.others, a.heat + b.heat, a.slack + b.slack,
-    a.weights + b.weights, a.labelLogit, a.flags | b.flags, 0u,
+    to.top, to.octave, a.others + b.others, a.heat + b.heat, a.slack + b.slack,
+    a.weights + b.weights, left.labelLogit, a.flags | b.flags,
   );
 }
 
-// e^{u_y - top} of the label's own column
-fn ownMass(row: Record) -> f32 { return exp1(difference(row.labelLogit, row.top)); }
+// e^{u_y - R} of the label's own column
+fn ownMass(row: Record) -> f32 { return masses4(vec4(row.labelLogit), referenceOf(row)).x; }
 
 // [LSE 8] not finite ⇔ not (-inf < m < +inf), where all are -inf no mass is left
 fn isNonFinite(row: Record, total: f32) -> bool {

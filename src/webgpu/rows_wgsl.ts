@@ -12,7 +12,7 @@ export const ROWS_WGSL: string = /* wgsl */ `
 fn isOff(job: Job) -> bool { return (job.flags & ACTIVE) == 0u; }
 
 // nothing is read of a row that is not scored
-fn emptyRecord() -> Record { return Record(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0u, 0u); }
+fn emptyRecord() -> Record { return Record(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0u); }
 
 // marks of the label itself
 fn withLabel(found: Record, job: Job) -> Record {

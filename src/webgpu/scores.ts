@@ -20,6 +20,7 @@ import {
 } from "../reference/normalize.ts";
 import { transform } from "../reference/transform.ts";
 import { smoothingOf } from "./engine.ts";
+import { FAR } from "./log_sum_exp_wgsl.ts";
 import {
   BAD,
   BEATEN,
@@ -30,8 +31,8 @@ import {
 
 /** One row as the device found it. */
 interface Found {
-  /** R, transformed. */
-  rowMax: number;
+  /** R, near the largest logit. */
+  reference: number;
   /** u_y. */
   labelLogit: number;
   /** Σ_{j≠y} e^{u_j - R}. */
@@ -44,7 +45,10 @@ interface Found {
 }
 
 /** The scores of every row of a problem whose records are given. */
-export function scoresOf(problem: LossProblem, records: ArrayBuffer): RowScores {
+export function scoresOf(
+  problem: LossProblem,
+  records: ArrayBuffer,
+): RowScores {
   const { rows, targets, ignoreIndex, metrics } = problem;
   const scores: RowScores = {
     perToken: new Float64Array(rows),
@@ -60,30 +64,33 @@ export function scoresOf(problem: LossProblem, records: ArrayBuffer): RowScores 
     const label = targets[i]!;
     if (label === ignoreIndex) continue;
     const found = read(i);
-    const { rowMax, labelLogit, others } = found;
+    const { reference: rowMax, labelLogit, others } = found;
     const own = Math.exp(labelLogit - rowMax);
     const mass = { own, others };
     // [LSE 8] not finite ⇔ not (-inf < m < +inf)
     const nonFinite = (found.flags & BAD) !== 0 || !(own + others > 0);
-    // [LSE 7] log S = log1p(Σ_{j≠a} e^{u_j - m}): the label may be a
+    // [LSE 7] log S = log1p(...), here with the label's own term apart: (u_y - R) + log1p(others / own)
     const logSum = nonFinite
       ? NaN
-      : own === 1
-      ? Math.log1p(others)
+      : own > others
+      ? (labelLogit - rowMax) + Math.log1p(others / own)
       : Math.log(own + others);
     // [LSE 2] logSumExp = R + log Σ_j e^{u_j - R}
-    const logSumExp = nonFinite ? NaN : rowMax + logSum;
+    const logSumExp = nonFinite
+      ? NaN
+      : own > others
+      ? labelLogit + Math.log1p(others / own)
+      : rowMax + logSum;
     const scan = { rowMax, argmax: -1, nonFinite, logSum, logSumExp };
     const nll = negativeLogLikelihood(scan, mass, labelLogit);
     scores.logSumExp[i] = logSumExp;
     scores.nll[i] = nll;
     scores.flags[i] = nonFinite ? NON_FINITE : 0;
     if (metrics) {
-      // [LSE 6] entropy = Σ_j p_j·((R - u_j) + log S), the label's own term apart
-      const ownHeat = own > 0 ? own * (rowMax - labelLogit) : 0;
-      scores.entropy[i] = nonFinite
-        ? NaN
-        : logSum + (found.heat + ownHeat) / (own + others);
+      // [LSE 6] entropy = Σ_j p_j·(-log p_j), the label's own term apart
+      const ownHeat = own > 0 ? own * nll : 0;
+      const heat = found.heat + others * logSum;
+      scores.entropy[i] = nonFinite ? NaN : (ownHeat + heat) / (own + others);
       if (!nonFinite && (found.flags & BEATEN) === 0) {
         scores.flags[i]! |= CORRECT;
       }
@@ -116,7 +123,7 @@ export function scoresOf(problem: LossProblem, records: ArrayBuffer): RowScores 
   return scores;
 }
 
-/** How to read a record: the logits transformed in float64. */
+/** How to read a record: its logits transformed in float64. */
 function reader(
   { logitScale, softcap }: LossProblem,
   records: ArrayBuffer,
@@ -124,16 +131,21 @@ function reader(
   const words = new Uint32Array(records);
   const floats = new Float32Array(records);
   // the sign of logitScale was taken into the logits
-  const u = (g: number) => transform(g, Math.abs(logitScale), softcap);
+  const scale = Math.abs(logitScale);
+  const u = (g: number) => transform(g, scale, softcap);
+  const far = softcap !== 0 || Math.fround(scale) !== 1;
   return (row) => {
     const at = RECORD_WORDS * row;
+    const top = floats[at]!;
+    // what log_sum_exp_wgsl.ts calls the origin
+    const origin = far || !(Math.abs(top) < FAR) ? u(top) : 0;
     return {
-      rowMax: u(floats[at]!),
-      labelLogit: u(floats[at + 5]!),
-      others: floats[at + 1]!,
-      heat: floats[at + 2]!,
-      slack: floats[at + 3]!,
-      flags: words[at + 6]!,
+      reference: origin + floats[at + 1]! * Math.LN2,
+      labelLogit: u(floats[at + 6]!),
+      others: floats[at + 2]!,
+      heat: floats[at + 3]!,
+      slack: floats[at + 4]!,
+      flags: words[at + 7]!,
     };
   };
 }

@@ -70,7 +70,7 @@ struct Params {
   cap: f32,          // softcap
   keep: f32,         // 1 - ε
   share: f32,        // ε / V
-  ofAll: f32,        // ε / V · Σ_j c_j
+  classSum: f32,     // Σ_j c_j
   twoZ: f32,         // 2 · zLoss
 }
 
@@ -79,13 +79,13 @@ struct Job { label: u32, flags: u32, weight: f32, factor: f32 }
 // what is known of a row or a block of it; without the label's column, but for top
 struct Record {
   top: f32,          // the largest logit
-  others: f32,       // Σ e^{u - top}
-  heat: f32,         // Σ e^{u - top}·(top - u), for the entropy
-  slack: f32,        // Σ c·(top - u), for smoothing
+  octave: f32,       // with top, the reference R: see log_sum_exp_wgsl.ts
+  others: f32,       // Σ e^{u - R}
+  heat: f32,         // Σ e^{u - R}·(R - u), for the entropy
+  slack: f32,        // Σ c·(R - u), for smoothing
   weights: f32,      // Σ c
   labelLogit: f32,
   flags: u32,
-  unused: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> stored: array<u32>;

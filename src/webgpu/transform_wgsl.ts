@@ -9,7 +9,7 @@
  * @module
  */
 
-/** `difference4`, `slope4` and `transformed`. */
+/** `difference4`, `slope4`, `transformed`. */
 export const TRANSFORM_WGSL: string = /* wgsl */ `
 // beyond this z the slope of tanh leaves the normal numbers; infinities come to lie here
 const SATURATED = 43.0;
@@ -19,25 +19,24 @@ fn clip4(g: vec4<f32>) -> vec4<f32> {
   return clamp(g, vec4(-edge), vec4(edge));
 }
 
-// u(g) - u(top) <= 0
-fn difference4(g: vec4<f32>, top: f32) -> vec4<f32> {
-  if (!CAPPED) { return (g - vec4(top)) * P.scale; }
+// u(g) - u(origin)
+fn difference4(g: vec4<f32>, origin: f32) -> vec4<f32> {
+  if (!CAPPED) { return (g - vec4(origin)) * P.scale; }
 
   // [TANH 4] tanh a - tanh b = tanh(a - b)·(1 - tanh a·tanh b)
   let per = P.scale / P.cap;
   let logit = clip4(g);
-  let edge = clip4(vec4(top));
-  let d = expm14(-2.0 * abs((logit - edge) * per));
+  let edge = clip4(vec4(origin));
+  let step = (logit - edge) * per;
+  let d = expm14(-2.0 * abs(step));
   let a = exp4(-2.0 * abs(logit * per));
   let b = exp4(-2.0 * abs(edge * per));
   // [TANH 5] 1 - tanh a·tanh b = 2·(e_a + e_b) / ((1 + e_a)·(1 + e_b)) for like signs, else 2·(1 + e_a·e_b) / (...)
   let alike = (logit < vec4(0.0)) == (edge < vec4(0.0));
   let gap = 2.0 * select(1.0 + a * b, a + b, alike) / ((1.0 + a) * (1.0 + b));
   // [TANH 2] tanh z = (1 - e) / (1 + e), e = e^{-2|z|}
-  return P.cap * (d / (2.0 + d)) * gap;
+  return sign(step) * P.cap * (d / (-2.0 - d)) * gap;
 }
-
-fn difference(g: f32, top: f32) -> f32 { return difference4(vec4(g), top).x; }
 
 // du/dx
 fn slope4(g: vec4<f32>) -> vec4<f32> {

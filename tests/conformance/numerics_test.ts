@@ -17,7 +17,9 @@ import { referenceEngine } from "../../src/reference/engine.ts";
 import {
   exactGrad,
   fastEngines,
+  gradBound,
   gradError,
+  gradShare,
   loss,
   lossError,
   lossGrad,
@@ -27,7 +29,6 @@ import {
 import { range } from "./bits.ts";
 
 const LOSS_BOUND = 1e-6;
-const GRAD_BOUND = 2e-6;
 
 /** log₂e; x·log₂e is what the float32 path counts in. */
 const LOG2E = Math.LOG2E;
@@ -124,11 +125,15 @@ function problem(V: number, names: string[]) {
  * DESIGN's measure of one row. What float32 cannot hold is no error: differences
  * up to 1e-36, a millionth of the smallest mass that DESIGN asks for.
  */
-function rowError(actual: Float32Array, expected: Float64Array): number {
+function rowError(
+  actual: Float32Array,
+  expected: Float64Array,
+  share: number,
+): number {
   const wanted = expected.map((e, k) =>
     Math.abs(actual[k]! - e) <= 1e-36 ? actual[k]! : e
   );
-  return gradError(actual, wanted, wanted.length);
+  return gradError(actual, wanted, wanted.length, share);
 }
 
 /** Checks one size, type and way, on every engine, row by row. */
@@ -158,8 +163,12 @@ function check(V: number, dtype: LogitsType, way: string, names: string[]) {
       const error = rowError(
         (result.gradLogits as Float32Array).subarray(i * V, (i + 1) * V),
         exact.subarray(i * V, (i + 1) * V),
+        gradShare(engine, options),
       );
-      assert(error <= GRAD_BOUND, `${what}: gradient is off by ${error}`);
+      assert(
+        error <= gradBound(engine, options),
+        `${what}: gradient is off by ${error}`,
+      );
     });
     const { metrics } = result;
     // float16 ends at 65504: some of these inputs are infinite there

@@ -7,6 +7,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import type { GradOptions, LossResult } from "../../src/contract.ts";
+import type { Engine } from "../../src/engine.ts";
 import {
   decodeBf16,
   decodeF16,
@@ -16,7 +17,9 @@ import {
 import { referenceEngine } from "../../src/reference/engine.ts";
 import {
   exactGrad,
+  gradBound,
   gradError,
+  gradShare,
   loss,
   lossError,
   lossGrad,
@@ -121,9 +124,12 @@ function assertResult(actual: LossResult, expected: LossResult, what: string) {
 function assertInPlace(
   grad: Float32Array | Uint16Array,
   exact: Float64Array,
-  { dtype, rowStride = V }: GradOptions,
+  options: GradOptions,
+  engine: Engine,
   what: string,
 ) {
+  const { dtype, rowStride = V } = options;
+  const share = gradShare(engine, options);
   const values = dtype === "bf16"
     ? Float64Array.from(grad, decodeBf16)
     : dtype === "f16"
@@ -134,8 +140,11 @@ function assertInPlace(
     assertZeros(row.subarray(V), `${what}: padding of row ${i}`);
     const wanted = exact.subarray(i * V, (i + 1) * V);
     if (dtype === undefined) {
-      const error = gradError(row.subarray(0, V), wanted, V);
-      assert(error <= 2e-6, `${what}: row ${i} is off by ${error}`);
+      const error = gradError(row.subarray(0, V), wanted, V, share);
+      assert(
+        error <= gradBound(engine, options),
+        `${what}: row ${i} is off by ${error}`,
+      );
       continue;
     }
     // half a unit in the last place, and what float32 was off by before
@@ -182,12 +191,16 @@ for (const [i, [name, a]] of entries.entries()) {
       assertResult(rest, expected, `${what}, with gradient`);
       if (options.into === "in-place") {
         assert(gradLogits === copy, `${what}: another array came back`);
-        assertInPlace(copy, exact, options, what);
+        assertInPlace(copy, exact, options, engine, what);
       } else {
         assertBits(copy, logits, `${what}: logits`);
         assert(gradLogits instanceof Float32Array, what);
-        const error = gradError(gradLogits, exact, V);
-        assert(error <= 2e-6, `${what}: gradient is off by ${error}`);
+        const share = gradShare(engine, options);
+        const error = gradError(gradLogits, exact, V, share);
+        assert(
+          error <= gradBound(engine, options),
+          `${what}: gradient is off by ${error}`,
+        );
       }
     }
     assert(pairs > 0);
