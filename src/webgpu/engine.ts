@@ -6,9 +6,6 @@
  *
  * @module
  */
-import type { LogitsType } from "../contract.ts";
-import type { LossProblem } from "../engine.ts";
-import { sumClassWeights } from "../reference/normalize.ts";
 import { compilerOf } from "./compiler.ts";
 import { EXP_WGSL } from "./exp_wgsl.ts";
 import { GATHER_WGSL } from "./gather_wgsl.ts";
@@ -17,11 +14,17 @@ import { type Heap, type Range, whole } from "./heap.ts";
 import { LOG_SUM_EXP_WGSL } from "./log_sum_exp_wgsl.ts";
 import { ROWS_WGSL } from "./rows_wgsl.ts";
 import {
-  BLOCK,
-  JOB_WORDS,
-  RECORD_WORDS,
-  STORAGE_WGSL,
-} from "./storage_wgsl.ts";
+  blocksOf,
+  bytesOfRows,
+  constantsOf,
+  entriesOf,
+  type Entry,
+  isShared,
+  needsSeams,
+  paramsOf,
+  type RowSpec,
+} from "./spec.ts";
+import { JOB_WORDS, RECORD_WORDS, STORAGE_WGSL } from "./storage_wgsl.ts";
 import { TRANSFORM_WGSL } from "./transform_wgsl.ts";
 import { gridOf, type Window, windowsOf } from "./windows.ts";
 
@@ -36,45 +39,6 @@ export const ROW_TEXTS: readonly string[] = [
   ROWS_WGSL,
 ];
 
-/** Where a gradient goes, if there is one. */
-export type Into = "none" | "in-place" | "new";
-
-/** What the kernels are compiled for; of a problem, all that is not about one batch. */
-export interface RowSpec extends
-  Pick<
-    LossProblem,
-    | "dtype"
-    | "rows"
-    | "vocabSize"
-    | "rowStride"
-    | "classWeights"
-    | "labelSmoothing"
-    | "zLoss"
-    | "softcap"
-    | "logitScale"
-    | "metrics"
-  > {
-  into: Into;
-  /** A workgroup for each block of columns; unless said, where there are too few rows to fill a GPU. */
-  shared?: boolean;
-  /** The largest binding in bytes; the device's unless said. */
-  bindingLimit?: number;
-  /** The shader; ours unless said (tests plant faults in it). */
-  texts?: readonly string[];
-}
-
-/** With at least this many rows every workgroup has one to itself: about two for each multiprocessor of a large card. */
-const ENOUGH_ROWS = 256;
-
-/** How a type is called in the shader. */
-const CODE: Record<LogitsType, number> = { f32: 0, bf16: 1, f16: 2 };
-
-/** Bytes of `Params`, and of the step between two of them in a uniform buffer. */
-const PARAM_STEP = 256;
-
-const ENTRIES = ["rows", "blocks", "join", "grads", "seal"] as const;
-type Entry = typeof ENTRIES[number];
-
 /** The buffers of one call in flight. */
 export interface RowBuffers {
   jobs: GPUBuffer;
@@ -82,6 +46,9 @@ export interface RowBuffers {
   parts: GPUBuffer | null;
   seams: GPUBuffer | null;
 }
+
+/** The step between two `Params` in a uniform buffer. */
+const PARAM_STEP = 256;
 
 /** The row kernels of one spec. */
 export class RowKernels {
@@ -259,79 +226,3 @@ const BINDINGS: readonly GPUBufferBindingType[] = [
   "storage",
   "uniform",
 ];
-
-function blocksOf(spec: RowSpec): number {
-  return Math.ceil(spec.vocabSize / BLOCK);
-}
-
-function isShared(spec: RowSpec): boolean {
-  return spec.shared ?? (spec.rows < ENOUGH_ROWS && blocksOf(spec) > 1);
-}
-
-function needsSeams({ into, dtype, rowStride }: RowSpec): boolean {
-  return into === "in-place" && dtype !== "f32" && rowStride % 2 === 1;
-}
-
-function entriesOf(spec: RowSpec): Entry[] {
-  const scan: Entry[] = isShared(spec) ? ["blocks", "join"] : ["rows"];
-  if (isShared(spec) && spec.into !== "none") scan.push("grads");
-  if (needsSeams(spec)) scan.push("seal");
-  return scan;
-}
-
-/** Bytes of a row of logits and of a new gradient. */
-function bytesOfRows({ dtype, rowStride, vocabSize, into }: RowSpec): number[] {
-  const logits = rowStride * (dtype === "f32" ? 4 : 2);
-  return into === "new" ? [logits, 4 * vocabSize] : [logits];
-}
-
-function constantsOf(spec: RowSpec): Record<string, number> {
-  const { into, dtype, softcap, classWeights, metrics, zLoss } = spec;
-  return {
-    DTYPE: CODE[dtype],
-    OUT: into === "in-place" ? CODE[dtype] : 0,
-    GRADIENT: Number(into !== "none"),
-    IN_PLACE: Number(into === "in-place"),
-    CAPPED: Number(softcap !== 0),
-    SMOOTHED: Number(smoothingOf(spec) !== 0),
-    WEIGHTED: Number(classWeights !== null),
-    METRICS: Number(metrics),
-    Z_LOSS: Number(zLoss !== 0),
-  };
-}
-
-/** ε; with no class weight at all the term is off, [NORM 3]. */
-export function smoothingOf(
-  spec: Pick<LossProblem, "labelSmoothing" | "classWeights">,
-): number {
-  return spec.classWeights?.every((c) => c === 0) ? 0 : spec.labelSmoothing;
-}
-
-/** The bytes of `Params`. */
-function paramsOf(spec: RowSpec, { first, rows }: Window): ArrayBuffer {
-  const { vocabSize, rowStride, logitScale, softcap, zLoss } = spec;
-  const share = smoothingOf(spec) / vocabSize;
-  const classSum = sumClassWeights(spec);
-  const bytes = new ArrayBuffer(64);
-  new Uint32Array(bytes).set([
-    rows,
-    first,
-    gridOf(rows)[0],
-    vocabSize,
-    rowStride,
-    blocksOf(spec),
-    logitScale < 0 ? 0x80000000 : 0,
-    0x7fc00000,
-    0xff7fffff,
-  ]);
-  new Float32Array(bytes, 36).set([
-    Math.abs(logitScale),
-    logitScale,
-    softcap,
-    1 - spec.labelSmoothing,
-    share,
-    classSum,
-    2 * zLoss,
-  ]);
-  return bytes;
-}

@@ -19,8 +19,8 @@ import {
   sumClassWeights,
 } from "../reference/normalize.ts";
 import { transform } from "../reference/transform.ts";
-import { smoothingOf } from "./engine.ts";
 import { FAR } from "./log_sum_exp_wgsl.ts";
+import { smoothingOf } from "./spec.ts";
 import {
   BAD,
   BEATEN,

@@ -17,14 +17,11 @@ import type {
 import { halfBits } from "../../src/half.ts";
 import { referenceEngine } from "../../src/reference/engine.ts";
 import { WasmEngine } from "../../src/wasm/engine.ts";
-import {
-  type Into,
-  type RowBuffers,
-  RowKernels,
-} from "../../src/webgpu/engine.ts";
+import { type RowBuffers, RowKernels } from "../../src/webgpu/engine.ts";
 import { type Heap, upload, whole } from "../../src/webgpu/heap.ts";
 import { jobsOf } from "../../src/webgpu/jobs.ts";
 import { scoresOf } from "../../src/webgpu/scores.ts";
+import type { Into } from "../../src/webgpu/spec.ts";
 
 /** One question: what the GPU is to compute. */
 export interface Question {
