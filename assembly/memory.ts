@@ -18,6 +18,9 @@
 //   ENTROPY    f64[ROWS]   out
 //   FLAGS      i32[ROWS]   out: NON_FINITE | CORRECT
 //
+// In the builds for threads (parallel.ts) one memory has many of them, so each
+// thread has tables of its own, the same in the same order, wherever the host says.
+//
 // Rows of logits may be read up to 32 bytes past their end (whole vectors; the
 // surplus lanes are masked out), so the host keeps SLACK bytes free above them.
 // Nothing is ever written past the end of a row.
@@ -37,19 +40,24 @@ export const RUN_BYTES: usize = 1024;
  */
 export const MAX_TERMS: usize = 64;
 
-export const BACKUP: usize = memory.data(4096, 16);
-export const STAGE: usize = memory.data(2048, 16);
-export const GROUP: usize = memory.data(32, 16);
-export const TERMS: usize = memory.data(512, 16);
-export const LABELS: usize = memory.data(4096, 16);
-export const WEIGHTS: usize = memory.data(8192, 16);
-export const FACTORS: usize = memory.data(8192, 16);
-export const GATHERED: usize = memory.data(8192, 16);
-export const PER_TOKEN: usize = memory.data(8192, 16);
-export const LSE: usize = memory.data(8192, 16);
-export const NLL: usize = memory.data(8192, 16);
-export const ENTROPY: usize = memory.data(8192, 16);
-export const FLAGS: usize = memory.data(4096, 16);
+/** Where this thread's tables are, in the builds for threads. */
+// @ts-ignore: decorator
+@external("thread", "tables")
+declare const TABLES: usize;
+
+export const BACKUP: usize = ASC_FEATURE_THREADS ? TABLES : memory.data(4096, 16);
+export const STAGE: usize = ASC_FEATURE_THREADS ? BACKUP + 4096 : memory.data(2048, 16);
+export const GROUP: usize = ASC_FEATURE_THREADS ? STAGE + 2048 : memory.data(32, 16);
+export const TERMS: usize = ASC_FEATURE_THREADS ? GROUP + 32 : memory.data(512, 16);
+export const LABELS: usize = ASC_FEATURE_THREADS ? TERMS + 512 : memory.data(4096, 16);
+export const WEIGHTS: usize = ASC_FEATURE_THREADS ? LABELS + 4096 : memory.data(8192, 16);
+export const FACTORS: usize = ASC_FEATURE_THREADS ? WEIGHTS + 8192 : memory.data(8192, 16);
+export const GATHERED: usize = ASC_FEATURE_THREADS ? FACTORS + 8192 : memory.data(8192, 16);
+export const PER_TOKEN: usize = ASC_FEATURE_THREADS ? GATHERED + 8192 : memory.data(8192, 16);
+export const LSE: usize = ASC_FEATURE_THREADS ? PER_TOKEN + 8192 : memory.data(8192, 16);
+export const NLL: usize = ASC_FEATURE_THREADS ? LSE + 8192 : memory.data(8192, 16);
+export const ENTROPY: usize = ASC_FEATURE_THREADS ? NLL + 8192 : memory.data(8192, 16);
+export const FLAGS: usize = ASC_FEATURE_THREADS ? ENTROPY + 8192 : memory.data(4096, 16);
 
 /** Bits of FLAGS; src/engine.ts has the same two. */
 export const NON_FINITE: i32 = 1;

@@ -1,6 +1,7 @@
 /**
  * Builds `assembly/` into `src/wasm/`: two .wasm files, and the same bytes
- * inlined as base64 modules. With `--check` it compares instead of writing.
+ * inlined as base64 modules; and into `src/parallel/` two more for threads, inlined
+ * only, which import a shared memory. With `--check` it compares instead of writing.
  *
  * @module
  */
@@ -8,44 +9,52 @@ import config from "../deno.json" with { type: "json" };
 import { flaggedConstants } from "./wat_guard.ts";
 
 const ASC = `${config.imports.assemblyscript}/asc`;
-const TARGETS = ["simd", "relaxed"] as const;
+const TARGETS = ["simd", "relaxed", "threads_simd", "threads_relaxed"] as const;
 
-/** The files of one target, by path, as they belong into `src/wasm/`. */
+/** All that a build for threads may import; the others import nothing. */
+const THREAD_IMPORTS = "env.memory,thread.index,thread.job,thread.tables";
+
+/** The files of one target, by path, as they belong into `src/`. */
 async function build(
   target: typeof TARGETS[number],
 ): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
   const stem = `kernels_${target}`;
+  const threads = target.startsWith("threads_");
   // The compiler reports success also when it could not write.
   for (const kind of ["wasm", "wat"]) {
     await Deno.remove(`build/${stem}.${kind}`).catch(() => {});
   }
-  await compile(target);
+  await compile(target, threads ? ["assembly/parallel.ts"] : []);
   const bytes = await Deno.readFile(`build/${stem}.wasm`);
   const wat = await Deno.readTextFile(`build/${stem}.wat`);
 
-  const imports = WebAssembly.Module.imports(new WebAssembly.Module(bytes));
-  if (imports.length > 0) {
-    throw new Error(`Cannot ship ${stem}.wasm: ${JSON.stringify(imports)}`);
+  const imports = WebAssembly.Module.imports(new WebAssembly.Module(bytes))
+    .map(({ module, name }) => `${module}.${name}`).sort();
+  if (imports.join() !== (threads ? THREAD_IMPORTS : "")) {
+    throw new Error(`Cannot ship ${stem}.wasm: it imports ${imports}`);
   }
   const flagged = flaggedConstants(wat);
   console.log(
     `${stem}.wasm  ${bytes.length} bytes, ${await gzipSize(bytes)} gzipped, ` +
-      `0 imports, ${flagged.length} constants in hot loops\n` +
+      `${imports.length} imports, ${flagged.length} constants in hot loops\n` +
       `  sha256 ${await sha256(bytes)}`,
   );
   if (flagged.length > 0) {
     throw new Error(`Constants in hot loops:\n  ${flagged.join("\n  ")}`);
   }
+  const text = new TextEncoder().encode(inline(stem, bytes));
+  if (threads) return new Map([[`src/parallel/${stem}_wasm.ts`, text]]);
   return new Map([
     [`src/wasm/${stem}.wasm`, bytes],
-    [`src/wasm/${stem}_wasm.ts`, new TextEncoder().encode(inline(stem, bytes))],
+    [`src/wasm/${stem}_wasm.ts`, text],
   ]);
 }
 
-async function compile(target: string): Promise<void> {
+/** Compiles assembly/index.ts and what other entries there are. */
+async function compile(target: string, entries: string[]): Promise<void> {
   const { success } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-prompt", "--allow-read=.", "--allow-write=build"]
-      .concat(["--allow-env=CI", ASC, "--target", target]),
+      .concat(["--allow-env=CI", ASC, ...entries, "--target", target]),
   }).output().then((result) => {
     Deno.stderr.writeSync(result.stdout);
     Deno.stderr.writeSync(result.stderr);

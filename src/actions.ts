@@ -9,6 +9,7 @@
 export type Action =
   | "collate samples"
   | "compute loss"
+  | "create parallel engine"
   | "create workspace"
   | "decode npy"
   | "decode safetensors"

@@ -1,8 +1,8 @@
 /**
  * What an engine is: labels, scores and gradients of checked problems, and the
  * sum and exponential that results are made with. The float64 reference,
- * the two WASM builds and, behind its own way of waiting, WebGPU are engines; one
- * suite judges them all.
+ * the two WASM builds, on one thread or many, and, behind its own way of waiting,
+ * WebGPU are engines; one suite judges them all.
  *
  * A problem has passed every check of `checks.ts`, so an engine trusts it: no
  * label is outside [0, V) but ignoreIndex, no weight is NaN, no shape disagrees.
@@ -11,11 +11,16 @@
  */
 import type { LogitsArray, LogitsType } from "./contract.ts";
 
-/** The engines there are. `wasm-simd` gives the same bits on every machine. */
+/**
+ * The engines there are. Those with `simd` give the same bits on every machine,
+ * and a parallel one the same bits as its twin on one thread.
+ */
 export type EngineName =
   | "reference"
   | "wasm-simd"
   | "wasm-relaxed"
+  | "parallel-simd"
+  | "parallel-relaxed"
   | "webgpu";
 
 /** A loss to compute: N rows of logits, each with the label it is scored against. */

@@ -35,6 +35,7 @@ const EXCEPTIONS: Exceptions = {
     "assembly/index.ts": "what the host may call",
     "assembly/memory.ts": "the map of linear memory",
     "assembly/options.ts": "what the caller asked for",
+    "assembly/parallel.ts": "the job of threads, in rows.ts' terms",
     "assembly/rows.ts": "the loops over rows that call the kernels",
   },
 };

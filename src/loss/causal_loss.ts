@@ -105,7 +105,7 @@ export function causalLossGrad(
 }
 
 /** Labels and options of a batch; what options say of its layout goes before what the batch says. */
-function readBatch(
+export function readBatch(
   batch: CausalBatch | TokenIds,
   options: GradOptions = {},
 ): { labels: TokenIds; merged: GradOptions } {

@@ -23,7 +23,7 @@ import { align, KernelMemory, ROWS, SLACK } from "./memory.ts";
 const RING = 1024 * 1024;
 
 /** `F32`, `BF16` and `F16` of assembly/transform.ts. */
-const CODE: Record<LogitsType, number> = { f32: 0, bf16: 1, f16: 2 };
+export const CODE: Record<LogitsType, number> = { f32: 0, bf16: 1, f16: 2 };
 
 type Stored = Float32Array | Uint16Array;
 
@@ -266,7 +266,7 @@ export class WasmEngine implements Engine {
 }
 
 /** Whether a row needs class weights, the scratch row, or to be unpacked. */
-function needsTables(problem: LossProblem): boolean {
+export function needsTables(problem: LossProblem): boolean {
   return problem.dtype !== "f32" || problem.classWeights !== null ||
     problem.metrics || problem.softcap !== 0 || problem.logitScale !== 1 ||
     problem.labelSmoothing !== 0;

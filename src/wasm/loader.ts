@@ -162,7 +162,8 @@ function isBuild(
     (build === "relaxed" ? 1 : 0);
 }
 
-function decode(base64: string): Uint8Array<ArrayBuffer> {
+/** The bytes that a generated module holds as text. */
+export function decode(base64: string): Uint8Array<ArrayBuffer> {
   const native = Uint8Array as unknown as {
     fromBase64?: (text: string) => Uint8Array<ArrayBuffer>;
   };

@@ -124,19 +124,7 @@ export function createLossWorkspace(
 /** With a `dtype` that is known only at run time. */
 export function createLossWorkspace(options: WorkspaceOptions): LossWorkspace;
 export function createLossWorkspace(options: WorkspaceOptions): LossWorkspace {
-  checkOptions(ACTION, "options", options, OPTIONS);
-  const wish = "a whole number of at least 1";
-  const { rows, vocabSize } = options;
-  for (const [name, value] of Object.entries({ rows, vocabSize })) {
-    if (value === undefined) wrongKind(ACTION, `${name} must be given`, value);
-    readNumber(ACTION, name, value, 1, wish, whole);
-  }
-  const dtype = readWord<LogitsType>(ACTION, "dtype", options.dtype, DTYPES);
-  const deterministic = readFlag(
-    ACTION,
-    "deterministic",
-    options.deterministic,
-  );
+  const { rows, vocabSize, dtype, deterministic } = readSize(options);
   const build = deterministic ? "simd" : fastestBuild();
   const engine = new WasmEngine(build);
   const { memory } = engine;
@@ -150,6 +138,26 @@ export function createLossWorkspace(options: WorkspaceOptions): LossWorkspace {
   owners.set(buffer, { engine, build, vocabSize });
   created = true;
   return new Workspace(logits, rows, vocabSize, dtype);
+}
+
+/** The size of a workspace to be. */
+export function readSize(
+  options: WorkspaceOptions,
+): Required<WorkspaceOptions> {
+  checkOptions(ACTION, "options", options, OPTIONS);
+  const wish = "a whole number of at least 1";
+  const { rows, vocabSize } = options;
+  for (const [name, value] of Object.entries({ rows, vocabSize })) {
+    if (value === undefined) wrongKind(ACTION, `${name} must be given`, value);
+    readNumber(ACTION, name, value, 1, wish, whole);
+  }
+  const dtype = readWord<LogitsType>(ACTION, "dtype", options.dtype, DTYPES);
+  const deterministic = readFlag(
+    ACTION,
+    "deterministic",
+    options.deterministic,
+  );
+  return { rows, vocabSize, dtype, deterministic };
 }
 
 class Workspace implements LossWorkspace {

@@ -1,0 +1,243 @@
+/**
+ * The threads at work: the caller's own, which is number 0 and takes its share,
+ * and those that were started. A job is begun, everyone takes pieces of it, and
+ * it is over when all are done; nobody waits for a thread, only for the pieces
+ * that are out.
+ *
+ * @module
+ */
+import { type Build, fastestBuild } from "../wasm/loader.ts";
+import { align } from "../wasm/memory.ts";
+import { DONE, HELD, type Job, JOB_BYTES, LEFT, writeJob } from "./job.ts";
+import {
+  instantiateThread,
+  type ThreadKernels,
+  threadModule,
+} from "./kernels.ts";
+import { Rooms, SharedMemory } from "./memory.ts";
+import { startThread, type Thread } from "./threads.ts";
+
+/** How a crew works; tests ask for other than the usual. */
+export interface CrewOptions {
+  /** How many threads, the caller's included. */
+  threads: number;
+  /** Milliseconds without any progress after which a thread counts as lost (default 10 s). */
+  patience?: number;
+  /** Bytes of float32 logits in a piece, about (default 256 KB). */
+  pieceBytes?: number;
+  /** Bytes of rows that lie elsewhere in one batch (default 2 MB). */
+  batchBytes?: number;
+}
+
+/** Milliseconds of one wait; between waits the host looks whether a thread has failed. */
+const TICK = 50;
+
+/** Looks at a counter before sleeping on it: some 10 µs, less than a sleep costs. */
+const LOOKS = 2000;
+
+/** Threads over one memory, with everything they share. */
+export class Crew {
+  readonly memory: SharedMemory = new SharedMemory();
+  readonly pieceBytes: number;
+  readonly batchBytes: number;
+  /** Where the parts of a problem lie. */
+  rooms: Rooms = new Rooms(this.memory);
+  /** The builds there are, the fastest first. */
+  readonly builds: readonly Build[];
+  readonly #kernels: Record<string, ThreadKernels> = {};
+  readonly #jobs: Record<string, number> = {};
+  readonly #threads = new Map<number, Thread>();
+  readonly #patience: number;
+  readonly #mayWait: boolean;
+  /** Where the caller's own tables are. */
+  readonly #tables: number;
+  #wake = 0;
+  #pieces = 0;
+  #reason: string | null = null;
+
+  private constructor(options: CrewOptions) {
+    this.#patience = options.patience ?? 10_000;
+    this.pieceBytes = options.pieceBytes ?? 256 * 1024;
+    this.batchBytes = options.batchBytes ?? 2 * 1024 * 1024;
+    this.builds = fastestBuild() === "relaxed" ? ["relaxed", "simd"] : ["simd"];
+    const places = this.#lay(options.threads);
+    this.#tables = places[0]!;
+    this.#station();
+    this.#mayWait = mayWait(this.memory.i32, this.#wake);
+    for (let index = 1; index < options.threads; index++) {
+      const thread = startThread({
+        memory: this.memory.memory,
+        index,
+        wake: this.#wake,
+        builds: this.builds.map((build) => {
+          const job = this.#jobs[build]!;
+          return {
+            module: threadModule(build),
+            tables: places[index]!,
+            job,
+            held: job + HELD + 4 * index,
+            done: job + DONE,
+          };
+        }),
+      }, (reason) => this.#lose(`thread ${index} is gone: ${reason}`, index));
+      this.#threads.set(index, thread);
+    }
+  }
+
+  /** Starts the threads, and waits until all are there; rejects, with none left over, if one cannot be. */
+  static async open(options: CrewOptions): Promise<Crew> {
+    const crew = new Crew(options);
+    const starts = [...crew.#threads.values()].map((thread) => thread.ready);
+    for (const start of await Promise.allSettled(starts)) {
+      if (start.status === "fulfilled") continue;
+      crew.close();
+      throw start.reason;
+    }
+    return crew;
+  }
+
+  /** How many threads there are, the caller's included. */
+  get threads(): number {
+    return 1 + this.#threads.size;
+  }
+
+  /** Why there are fewer threads than at first; null where there are not. */
+  get reason(): string | null {
+    return this.#reason;
+  }
+
+  /** The caller's own instance of a build. */
+  kernels(build: Build): ThreadKernels {
+    return this.#kernels[build]!;
+  }
+
+  /** Begins a job. Every `begin` is followed by one `finish`. */
+  begin(build: Build, job: Job): void {
+    const { i32 } = this.memory, at = this.#jobs[build]!;
+    writeJob(i32.buffer, at, job);
+    this.#pieces = job.pieces;
+    Atomics.store(i32, (at + DONE) >> 2, 0);
+    Atomics.store(i32, (at + LEFT) >> 2, job.pieces);
+    if (job.pieces < 2 || this.#threads.size === 0) return;
+    Atomics.add(i32, this.#wake >> 2, 1);
+    Atomics.notify(i32, this.#wake >> 2);
+  }
+
+  /** Takes what is left of the job, and waits for what others have taken. */
+  finish(build: Build): void {
+    try {
+      this.#kernels[build]!.work();
+    } catch (error) {
+      this.#lose("the caller's own thread has failed");
+      throw error;
+    }
+    const { i32 } = this.memory, done = (this.#jobs[build]! + DONE) >> 2;
+    for (let look = 0; look < LOOKS; look++) {
+      if (Atomics.load(i32, done) === this.#pieces) return;
+    }
+    let still = 0, last = 0;
+    while (true) {
+      const seen = Atomics.load(i32, done);
+      if (seen === this.#pieces) return;
+      still = seen === last ? still + 1 : 0;
+      last = seen;
+      this.#checkHeld(build, still * TICK > this.#patience);
+      this.#wait(done, seen);
+    }
+  }
+
+  /** Ends all threads. The memory, and this thread's own kernels, can still be used. */
+  close(): void {
+    const { i32 } = this.memory;
+    for (const build of this.builds) {
+      Atomics.store(i32, (this.#jobs[build]! + LEFT) >> 2, -1);
+    }
+    Atomics.add(i32, this.#wake >> 2, 1);
+    Atomics.notify(i32, this.#wake >> 2);
+    for (const thread of this.#threads.values()) thread.stop();
+    this.#threads.clear();
+  }
+
+  /** Lays out what is fixed: constants, the word to sleep on, tables. Where each thread's tables are. */
+  #lay(threads: number): number[] {
+    const nowhere = { index: 0, tables: 0, job: 0 };
+    let base = 0, bytes = 0;
+    for (const build of this.builds) {
+      const probe = instantiateThread(build, this.memory.memory, nowhere);
+      base = Math.max(base, align(probe.heap_base()));
+      bytes = align(probe.table_bytes());
+    }
+    this.#wake = base;
+    // the first block begins at 0, below the constants
+    this.memory.allocate(base + 64 + bytes * threads);
+    return Array.from({ length: threads }, (_, i) => base + 64 + bytes * i);
+  }
+
+  /** Makes a job for each build, and the caller's own instances. */
+  #station(): void {
+    for (const build of this.builds) {
+      const job = this.memory.allocate(JOB_BYTES);
+      new Uint8Array(this.memory.i32.buffer, job, JOB_BYTES).fill(0);
+      this.#jobs[build] = job;
+      const place = { index: 0, tables: this.#tables, job };
+      const { memory } = this.memory;
+      this.#kernels[build] = instantiateThread(build, memory, place);
+    }
+  }
+
+  /** Throws if a thread has failed at a piece, or, when patience is over, if one is still out. */
+  #checkHeld(build: Build, over: boolean): void {
+    const { i32 } = this.memory;
+    const held = (this.#jobs[build]! + HELD) >> 2;
+    for (const index of [...this.#threads.keys()]) {
+      const piece = Atomics.load(i32, held + index);
+      if (piece >= 0 && !(over && piece > 0)) continue;
+      const what = piece < 0
+        ? `thread ${index} has failed`
+        : `thread ${index} has not answered for ${this.#patience / 1000} s`;
+      this.#lose(what);
+      throw new Error(
+        `Cannot compute loss as ${what}: nothing that this call was to write may be used, and the engine goes on with one thread`,
+      );
+    }
+    if (!over) return;
+    this.#lose("a thread is gone");
+    throw new Error(
+      "Cannot compute loss as a thread is gone: nothing that this call was to write may be used, and the engine goes on with one thread",
+    );
+  }
+
+  #wait(word: number, seen: number): void {
+    const { i32 } = this.memory;
+    if (this.#mayWait) {
+      Atomics.wait(i32, word, seen, TICK);
+      return;
+    }
+    const until = performance.now() + TICK;
+    while (Atomics.load(i32, word) === seen && performance.now() < until);
+  }
+
+  /** One thread is lost while nothing is to do, or all must go because one failed at work. */
+  #lose(reason: string, index?: number): void {
+    this.#reason ??= reason;
+    if (index !== undefined) {
+      this.#threads.delete(index);
+      return;
+    }
+    this.close();
+    // one that does not end at once finds its old job closed, and may go on
+    // writing only to what nobody will read
+    this.#station();
+    this.rooms = new Rooms(this.memory);
+  }
+}
+
+/** Whether this thread may sleep; the main thread of a page may not. */
+function mayWait(words: Int32Array, at: number): boolean {
+  try {
+    Atomics.wait(words, at >> 2, 1, 0); // holds 0: "not-equal" at once
+    return true;
+  } catch {
+    return false;
+  }
+}

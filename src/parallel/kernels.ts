@@ -1,0 +1,51 @@
+/**
+ * The builds for threads: modules that take their memory, and where in it their
+ * tables and their job lie, from outside. Compiled on first use, once.
+ *
+ * @module
+ */
+import { type Build, decode, type Kernels } from "../wasm/loader.ts";
+import { KERNELS_THREADS_RELAXED } from "./kernels_threads_relaxed_wasm.ts";
+import { KERNELS_THREADS_SIMD } from "./kernels_threads_simd_wasm.ts";
+
+/** What `assembly/parallel.ts` exports beside the kernels. */
+export interface ThreadKernels extends Kernels {
+  /** Takes pieces of this build's job until none is left; -1 where the thread is to end. */
+  work(): number;
+  /** Bytes of one thread's tables. */
+  table_bytes(): number;
+}
+
+/** What an instance is told; addresses are bytes. */
+export interface ThreadPlace {
+  /** The thread's number. */
+  index: number;
+  /** Where its tables are. */
+  tables: number;
+  /** Where the job of its build is. */
+  job: number;
+}
+
+const compiled: { simd?: WebAssembly.Module; relaxed?: WebAssembly.Module } =
+  {};
+
+/** The module of a build. */
+export function threadModule(build: Build): WebAssembly.Module {
+  const base64 = build === "simd"
+    ? KERNELS_THREADS_SIMD
+    : KERNELS_THREADS_RELAXED;
+  return compiled[build] ??= new WebAssembly.Module(decode(base64));
+}
+
+/** An instance for one thread. */
+export function instantiateThread(
+  build: Build,
+  memory: WebAssembly.Memory,
+  place: ThreadPlace,
+): ThreadKernels {
+  const { exports } = new WebAssembly.Instance(threadModule(build), {
+    env: { memory },
+    thread: { ...place },
+  });
+  return exports as unknown as ThreadKernels;
+}

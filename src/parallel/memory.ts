@@ -1,0 +1,141 @@
+/**
+ * One shared linear memory, handed out in blocks. Growing it moves nothing: views
+ * made before stay valid, they only do not reach what is new.
+ *
+ * @module
+ */
+import { align, SLACK } from "../wasm/memory.ts";
+
+const PAGE = 65536;
+
+/** 4 GiB less one page: no end of a block may wrap around to address 0. */
+const MAX_PAGES = 65535;
+
+interface Block {
+  at: number;
+  bytes: number;
+}
+
+/** Memory that threads share, and the host's views of all of it. */
+export class SharedMemory {
+  readonly memory: WebAssembly.Memory;
+  f32!: Float32Array;
+  u16!: Uint16Array;
+  i32!: Int32Array;
+  f64!: Float64Array;
+  /** Blocks in use, by address. */
+  readonly #blocks: Block[] = [];
+  /** Every buffer this memory has ever shown itself as: each growth makes another. */
+  readonly #buffers = new WeakSet<ArrayBufferLike>();
+
+  constructor() {
+    this.memory = reserveAddresses();
+    this.#view();
+  }
+
+  /** A block of at least `bytes` bytes, readable a little beyond, filled with whatever was there. */
+  allocate(bytes: number): number {
+    const size = align(bytes + SLACK);
+    let at = 0, index = 0;
+    for (const block of this.#blocks) {
+      if (block.at - at >= size) break;
+      at = block.at + block.bytes;
+      index++;
+    }
+    this.#grow(at + size);
+    this.#blocks.splice(index, 0, { at, bytes: size });
+    return at;
+  }
+
+  /** Gives a block back. */
+  free(at: number): void {
+    const index = this.#blocks.findIndex((block) => block.at === at);
+    if (index >= 0) this.#blocks.splice(index, 1);
+  }
+
+  /** Whether an array's buffer is this memory. */
+  holds(array: { buffer: ArrayBufferLike }): boolean {
+    return this.#buffers.has(array.buffer);
+  }
+
+  #grow(bytes: number): void {
+    const has = this.memory.buffer.byteLength;
+    if (bytes <= has) return;
+    const pages = Math.ceil(bytes / PAGE);
+    if (pages > MAX_PAGES) {
+      throw new RangeError(
+        `Cannot reserve shared WASM memory as it must stay below 4 GiB (use fewer rows at a time, or shorter ones): current value is ${bytes} bytes`,
+      );
+    }
+    try {
+      this.memory.grow(pages - has / PAGE);
+    } catch (cause) {
+      throw new RangeError(
+        `Cannot reserve ${bytes} bytes of shared WASM memory, the machine has no more: use fewer rows at a time, or shorter ones`,
+        { cause },
+      );
+    }
+    this.#view();
+  }
+
+  #view(): void {
+    const { buffer } = this.memory;
+    this.#buffers.add(buffer);
+    this.f32 = new Float32Array(buffer);
+    this.u16 = new Uint16Array(buffer);
+    this.i32 = new Int32Array(buffer);
+    this.f64 = new Float64Array(buffer);
+  }
+}
+
+/**
+ * A memory that may grow as far as the host lets it: a shared one has its whole
+ * range of addresses set aside at once, and phones refuse 4 GiB of them.
+ */
+function reserveAddresses(): WebAssembly.Memory {
+  for (let maximum = MAX_PAGES;; maximum >>= 1) {
+    try {
+      return new WebAssembly.Memory({ initial: 4, maximum, shared: true });
+    } catch (error) {
+      if (maximum < 1024) throw error;
+    }
+  }
+}
+
+/** A block that grows when more is asked of it; what it held is lost then. */
+export class Room {
+  readonly #memory: SharedMemory;
+  #bytes = -1;
+  /** Where it is. */
+  at = 0;
+
+  constructor(memory: SharedMemory) {
+    this.#memory = memory;
+  }
+
+  /** Makes sure of `bytes` bytes, and returns where they are. */
+  reserve(bytes: number): number {
+    if (bytes <= this.#bytes) return this.at;
+    if (this.#bytes >= 0) this.#memory.free(this.at);
+    this.#bytes = -1;
+    this.at = this.#memory.allocate(bytes);
+    this.#bytes = bytes;
+    return this.at;
+  }
+}
+
+/** Rooms for the parts of a problem, kept from call to call. */
+export class Rooms {
+  /** What is known of each row, and what is found. */
+  readonly rows: Room;
+  /** The class weights, and each thread's scratch row. */
+  readonly classes: Room;
+  /** Two batches of rows that lie elsewhere. */
+  readonly batches: Room;
+
+  constructor(memory: SharedMemory) {
+    this.rows = new Room(memory);
+    this.classes = new Room(memory);
+    this.batches = new Room(memory);
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * Threads of whatever kind the host has: Workers of the web made from a blob
+ * (browsers, Deno, Bun), or those of node:worker_threads.
+ *
+ * @module
+ */
+import { NODE_WORKER, WEB_WORKER } from "./worker_text.ts";
+
+/** What a thread is told when it starts; all of it can be posted. */
+export interface ThreadStart {
+  memory: WebAssembly.Memory;
+  /** The thread's number. */
+  index: number;
+  /** Address of the word that an idle thread sleeps on. */
+  wake: number;
+  builds: {
+    module: WebAssembly.Module;
+    tables: number;
+    job: number;
+    /** Addresses of the words it writes when it fails. */
+    held: number;
+    done: number;
+  }[];
+}
+
+/** A thread that was started. */
+export interface Thread {
+  /** Resolves when it can work; rejects when it cannot start. */
+  readonly ready: Promise<void>;
+  /** Ends it, whatever it is at. */
+  stop(): void;
+}
+
+/** The part of node:worker_threads that is used. */
+interface NodeThreads {
+  Worker: new (
+    text: string,
+    options: { eval: true; workerData: ThreadStart },
+  ) => {
+    on(event: string, listener: (value: unknown) => void): void;
+    unref(): void;
+    terminate(): Promise<unknown>;
+  };
+}
+
+interface NodeHost {
+  process?: { getBuiltinModule?(name: string): unknown };
+}
+
+/** A module of Node's own, where there is Node; asked for so that no bundler has to find it. */
+export function nodeModule<T>(name: string): T | undefined {
+  const { process } = globalThis as NodeHost;
+  return process?.getBuiltinModule?.(name) as T | undefined;
+}
+
+/** Milliseconds in which a thread must have started. */
+const START_LIMIT = 20_000;
+
+/**
+ * Starts a thread. `died` is called, once, with the reason, when it ends by
+ * itself after it was ready.
+ */
+export function startThread(
+  start: ThreadStart,
+  died: (reason: string) => void,
+): Thread {
+  let stop = () => {};
+  let settled = false, stopped = false;
+  const ready = new Promise<void>((resolve, reject) => {
+    const fail = (reason: string) => {
+      if (stopped) return;
+      if (settled) died(reason);
+      settled = stopped = true;
+      clearTimeout(timer);
+      reject(new Error(reason)); // nobody listens once it was ready
+    };
+    const timer = setTimeout(
+      () => fail(`a thread did not start in ${START_LIMIT / 1000} s`),
+      START_LIMIT,
+    );
+    const begun = () => {
+      settled = true;
+      clearTimeout(timer);
+      resolve();
+    };
+    const end = typeof Worker === "function"
+      ? startWeb(start, begun, fail)
+      : startNode(start, begun, fail);
+    stop = () => {
+      stopped = true;
+      clearTimeout(timer);
+      end();
+    };
+  });
+  return { ready, stop: () => stop() };
+}
+
+function startWeb(
+  start: ThreadStart,
+  begun: () => void,
+  fail: (reason: string) => void,
+): () => void {
+  const blob = new Blob([WEB_WORKER], { type: "text/javascript" });
+  const url = URL.createObjectURL(blob);
+  const worker = new Worker(url, { type: "module" });
+  worker.onmessage = () => {
+    URL.revokeObjectURL(url);
+    begun();
+  };
+  worker.onerror = (event) => {
+    event.preventDefault();
+    URL.revokeObjectURL(url);
+    fail(
+      event.message ||
+        "a worker made from a blob was refused (a Content-Security-Policy needs worker-src blob:)",
+    );
+  };
+  worker.postMessage(start);
+  return () => worker.terminate();
+}
+
+function startNode(
+  start: ThreadStart,
+  begun: () => void,
+  fail: (reason: string) => void,
+): () => void {
+  const threads = nodeModule<NodeThreads>("node:worker_threads");
+  if (threads === undefined) throw new Error("this host has no Worker");
+  const worker = new threads.Worker(NODE_WORKER, {
+    eval: true,
+    workerData: start,
+  });
+  worker.on("message", begun);
+  worker.on("error", (error) => fail(String(error)));
+  worker.on("exit", () => fail("it ended"));
+  worker.unref();
+  return () => void worker.terminate();
+}

@@ -1,0 +1,51 @@
+/**
+ * What runs in a thread, as text: a worker made of text needs no file, no
+ * permission and no help of a bundler. It makes an instance of each build over
+ * the shared memory, says that it is ready, and from then on only works and
+ * sleeps; it never again looks at a message.
+ *
+ * @module
+ */
+
+const SERVE = `
+function serve({ memory, index, wake, builds }, say) {
+  const words = new Int32Array(memory.buffer);
+  const kernels = builds.map(({ module, tables, job }) =>
+    new WebAssembly.Instance(module, {
+      env: { memory },
+      thread: { index, tables, job },
+    }).exports
+  );
+  say({ ready: true });
+  try {
+    while (true) {
+      // what is begun behind this line changes the word, and the sleep is none
+      const seen = Atomics.load(words, wake / 4);
+      if (kernels.some((build) => build.work() < 0)) return;
+      Atomics.wait(words, wake / 4, seen);
+    }
+  } catch (error) {
+    for (const { held, done } of builds) {
+      const piece = Atomics.load(words, held / 4);
+      // a piece that failed is told from one in work by its sign
+      if (piece > 0) Atomics.store(words, held / 4, -piece);
+      Atomics.notify(words, done / 4);
+    }
+    throw error;
+  }
+}
+`;
+
+/** For a Worker of the web: everything comes in the first message. */
+export const WEB_WORKER: string = `${SERVE}
+addEventListener("message", ({ data }) => {
+  serve(data, (message) => postMessage(message));
+  close();
+});
+`;
+
+/** For a Worker of node:worker_threads: everything is its workerData. */
+export const NODE_WORKER: string = `${SERVE}
+const { parentPort, workerData } = require("node:worker_threads");
+serve(workerData, (message) => parentPort.postMessage(message));
+`;
