@@ -17,19 +17,25 @@ import { scorePrepared } from "../src/loss/masked_cross_entropy.ts";
 import { differentiatePrepared } from "../src/loss/masked_cross_entropy.ts";
 import { prepare } from "../src/loss/problem.ts";
 import { weighRows } from "../src/loss/result.ts";
+import { Crew } from "../src/parallel/crew.ts";
+import { CrewEngine } from "../src/parallel/engine.ts";
 import { referenceEngine } from "../src/reference/engine.ts";
 import { coefficients } from "../src/reference/normalize.ts";
 import { WasmEngine } from "../src/wasm/engine.ts";
 import { fastestBuild } from "../src/wasm/loader.ts";
 
+/** Three threads that take a row at a time, and batches of a few rows, so that small tests keep them all at work. */
+const crew = await Crew.open({ threads: 3, pieceBytes: 1, batchBytes: 4096 });
+
 const list: Engine[] = [
   referenceEngine,
   new WasmEngine("simd"),
   ...(fastestBuild() === "relaxed" ? [new WasmEngine("relaxed")] : []),
+  ...crew.builds.map((build) => new CrewEngine(crew, build)),
 ];
 const fast = list.slice(1);
 
-/** Every engine; the relaxed build only where this machine would choose it. */
+/** Every engine; the relaxed builds only where this machine would choose them. */
 export const engines: readonly Engine[] = list;
 
 /** Every engine but the reference. */

@@ -21,16 +21,21 @@ import { startThread, type Thread } from "./threads.ts";
 export interface CrewOptions {
   /** How many threads, the caller's included. */
   threads: number;
-  /** Milliseconds without any progress after which a thread counts as lost (default 10 s). */
+  /** Milliseconds without any progress after which a thread counts as lost, beside {@link SLOWEST} (default 10 s). */
   patience?: number;
   /** Bytes of float32 logits in a piece, about (default 256 KB). */
   pieceBytes?: number;
   /** Bytes of rows that lie elsewhere in one batch (default 2 MB). */
   batchBytes?: number;
+  /** What kind of threads, where the host has both (default those of Node). */
+  host?: "node" | "web";
 }
 
 /** Milliseconds of one wait; between waits the host looks whether a thread has failed. */
 const TICK = 50;
+
+/** Milliseconds that a logit may take: 1 µs, some twenty times what the slowest path takes. */
+const SLOWEST = 1e-3;
 
 /** Looks at a counter before sleeping on it: some 10 µs, less than a sleep costs. */
 const LOOKS = 2000;
@@ -53,6 +58,8 @@ export class Crew {
   readonly #tables: number;
   #wake = 0;
   #pieces = 0;
+  /** Milliseconds without progress that the job may have. */
+  #limit = 0;
   #reason: string | null = null;
 
   private constructor(options: CrewOptions) {
@@ -65,21 +72,25 @@ export class Crew {
     this.#station();
     this.#mayWait = mayWait(this.memory.i32, this.#wake);
     for (let index = 1; index < options.threads; index++) {
-      const thread = startThread({
-        memory: this.memory.memory,
-        index,
-        wake: this.#wake,
-        builds: this.builds.map((build) => {
-          const job = this.#jobs[build]!;
-          return {
-            module: threadModule(build),
-            tables: places[index]!,
-            job,
-            held: job + HELD + 4 * index,
-            done: job + DONE,
-          };
-        }),
-      }, (reason) => this.#lose(`thread ${index} is gone: ${reason}`, index));
+      const thread = startThread(
+        {
+          memory: this.memory.memory,
+          index,
+          wake: this.#wake,
+          builds: this.builds.map((build) => {
+            const job = this.#jobs[build]!;
+            return {
+              module: threadModule(build),
+              tables: places[index]!,
+              job,
+              held: job + HELD + 4 * index,
+              done: job + DONE,
+            };
+          }),
+        },
+        (reason) => this.#lose(`thread ${index} is gone: ${reason}`, index),
+        options.host,
+      );
       this.#threads.set(index, thread);
     }
   }
@@ -111,11 +122,17 @@ export class Crew {
     return this.#kernels[build]!;
   }
 
+  /** Where the job of a build is, and what stands before it. */
+  jobAt(build: Build): number {
+    return this.#jobs[build]!;
+  }
+
   /** Begins a job. Every `begin` is followed by one `finish`. */
   begin(build: Build, job: Job): void {
     const { i32 } = this.memory, at = this.#jobs[build]!;
     writeJob(i32.buffer, at, job);
     this.#pieces = job.pieces;
+    this.#limit = this.#patience + SLOWEST * job.pieceRows * job.rowBytes / 4;
     Atomics.store(i32, (at + DONE) >> 2, 0);
     Atomics.store(i32, (at + LEFT) >> 2, job.pieces);
     if (job.pieces < 2 || this.#threads.size === 0) return;
@@ -141,7 +158,7 @@ export class Crew {
       if (seen === this.#pieces) return;
       still = seen === last ? still + 1 : 0;
       last = seen;
-      this.#checkHeld(build, still * TICK > this.#patience);
+      this.#checkHeld(build, still * TICK > this.#limit);
       this.#wait(done, seen);
     }
   }
@@ -194,7 +211,7 @@ export class Crew {
       if (piece >= 0 && !(over && piece > 0)) continue;
       const what = piece < 0
         ? `thread ${index} has failed`
-        : `thread ${index} has not answered for ${this.#patience / 1000} s`;
+        : `thread ${index} has not answered for ${this.#limit / 1000} s`;
       this.#lose(what);
       throw new Error(
         `Cannot compute loss as ${what}: nothing that this call was to write may be used, and the engine goes on with one thread`,

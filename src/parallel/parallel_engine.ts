@@ -90,6 +90,8 @@ export interface ParallelEngine {
   createWorkspace(
     options: WorkspaceOptions & { dtype: "bf16" | "f16" },
   ): LossWorkspace<Uint16Array>;
+  /** With a `dtype` that is known only at run time. */
+  createWorkspace(options: WorkspaceOptions): LossWorkspace;
   /** Ends the threads; no function and no workspace may be used afterwards. Calling it twice is harmless. */
   dispose(): void;
   /** Same as `dispose`, for `using`. */
@@ -189,14 +191,12 @@ class CallersEngine implements ParallelEngine {
   createWorkspace(
     options: WorkspaceOptions & { dtype: "bf16" | "f16" },
   ): LossWorkspace<Uint16Array>;
-  createWorkspace(
-    options: WorkspaceOptions,
-  ): LossWorkspace<Float32Array> | LossWorkspace<Uint16Array> {
+  createWorkspace(options: WorkspaceOptions): LossWorkspace;
+  createWorkspace(options: WorkspaceOptions): LossWorkspace {
     this.#checkAlive("create workspace");
-    const workspace = this.#workspaces === null
+    return this.#workspaces === null
       ? createLossWorkspace(options)
       : this.#workspaces.create(options);
-    return workspace as LossWorkspace<Float32Array>;
   }
 
   dispose(): void {

@@ -1,6 +1,7 @@
 /**
- * Threads of whatever kind the host has: Workers of the web made from a blob
- * (browsers, Deno, Bun), or those of node:worker_threads.
+ * Threads of whatever kind the host has: those of node:worker_threads (Node, Deno,
+ * Bun), which do not keep a process alive and say when they end; else Workers of
+ * the web, made from a blob.
  *
  * @module
  */
@@ -35,7 +36,7 @@ export interface Thread {
 interface NodeThreads {
   Worker: new (
     text: string,
-    options: { eval: true; workerData: ThreadStart },
+    options: { eval: true; workerData: ThreadStart; env: object },
   ) => {
     on(event: string, listener: (value: unknown) => void): void;
     unref(): void;
@@ -63,6 +64,7 @@ const START_LIMIT = 20_000;
 export function startThread(
   start: ThreadStart,
   died: (reason: string) => void,
+  host: "node" | "web" = threadHost(),
 ): Thread {
   let stop = () => {};
   let settled = false, stopped = false;
@@ -83,16 +85,24 @@ export function startThread(
       clearTimeout(timer);
       resolve();
     };
-    const end = typeof Worker === "function"
-      ? startWeb(start, begun, fail)
-      : startNode(start, begun, fail);
-    stop = () => {
-      stopped = true;
-      clearTimeout(timer);
-      end();
-    };
+    try {
+      const begin = host === "node" ? startNode : startWeb;
+      const end = begin(start, begun, fail);
+      stop = () => {
+        stopped = true;
+        clearTimeout(timer);
+        end();
+      };
+    } catch (error) {
+      fail(error instanceof Error ? error.message : String(error));
+    }
   });
   return { ready, stop: () => stop() };
+}
+
+/** The kind of threads there is. */
+function threadHost(): "node" | "web" {
+  return nodeModule("node:worker_threads") === undefined ? "web" : "node";
 }
 
 function startWeb(
@@ -100,6 +110,7 @@ function startWeb(
   begun: () => void,
   fail: (reason: string) => void,
 ): () => void {
+  if (typeof Worker !== "function") throw new Error("this host has no Worker");
   const blob = new Blob([WEB_WORKER], { type: "text/javascript" });
   const url = URL.createObjectURL(blob);
   const worker = new Worker(url, { type: "module" });
@@ -125,14 +136,15 @@ function startNode(
   fail: (reason: string) => void,
 ): () => void {
   const threads = nodeModule<NodeThreads>("node:worker_threads");
-  if (threads === undefined) throw new Error("this host has no Worker");
+  if (threads === undefined) throw new Error("this host has no threads");
   const worker = new threads.Worker(NODE_WORKER, {
     eval: true,
     workerData: start,
+    env: {}, // a copy of this one's is more than Deno lets one have
   });
   worker.on("message", begun);
   worker.on("error", (error) => fail(String(error)));
-  worker.on("exit", () => fail("it ended"));
+  worker.on("exit", () => fail("it has ended"));
   worker.unref();
   return () => void worker.terminate();
 }

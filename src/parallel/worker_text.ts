@@ -24,14 +24,14 @@ function serve({ memory, index, wake, builds }, say) {
       if (kernels.some((build) => build.work() < 0)) return;
       Atomics.wait(words, wake / 4, seen);
     }
-  } catch (error) {
+  } catch {
+    // what went wrong the caller's thread finds out when it comes to the same rows
     for (const { held, done } of builds) {
       const piece = Atomics.load(words, held / 4);
       // a piece that failed is told from one in work by its sign
       if (piece > 0) Atomics.store(words, held / 4, -piece);
       Atomics.notify(words, done / 4);
     }
-    throw error;
   }
 }
 `;

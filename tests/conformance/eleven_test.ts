@@ -156,9 +156,11 @@ const STORAGE = [
   { name: "f16", size: 2, encode: encodeF16 },
 ];
 
-for (const engine of fastEngines) {
-  const build = engine.name.slice("wasm-".length) as Build;
-  Deno.test(`the clamp keeps the bare kernel's loads inside the row [${engine.name}]`, () => {
+for (const { name } of fastEngines) {
+  // a crew's kernels are the same in another memory
+  if (!name.startsWith("wasm-")) continue;
+  const build = name.slice("wasm-".length) as Build;
+  Deno.test(`the clamp keeps the bare kernel's loads inside the row [${name}]`, () => {
     const kernels = instantiate(build);
     const { memory, LABELS, GATHERED } = kernels;
     const V = 8;

@@ -1,0 +1,246 @@
+/**
+ * Threads at work, and threads that end or fail at it: an error, never a hang, and
+ * an engine that goes on.
+ *
+ * @module
+ */
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { Crew, type CrewOptions } from "../../src/parallel/crew.ts";
+import { CrewEngine } from "../../src/parallel/engine.ts";
+import { loss, normalLogits } from "../engines.ts";
+import { board, flatJob, lossesOf, until } from "./jobs.ts";
+
+const HOSTS = ["node", "web"] as const;
+
+/** A test whose crew leaves nothing behind; every sanitizer is on. */
+function onCrew(
+  name: string,
+  options: CrewOptions,
+  test: (crew: Crew) => void | Promise<void>,
+): void {
+  for (const host of HOSTS) {
+    Deno.test({
+      name: `${name} [${host} threads]`,
+      sanitizeResources: true,
+      sanitizeOps: true,
+      sanitizeExit: true,
+      fn: async () => {
+        const crew = await Crew.open({ ...options, host });
+        try {
+          await test(crew);
+        } finally {
+          crew.close();
+        }
+      },
+    });
+  }
+}
+
+/** Small losses that must come out right, whatever happened before. */
+function assertWorks(crew: Crew): void {
+  const V = 10, rows = 7;
+  const logits = new Float32Array(rows * V);
+  for (const build of crew.builds) {
+    const engine = new CrewEngine(crew, build);
+    const result = loss(engine, logits, new Int32Array(rows));
+    assertAlmostEquals(result.loss, Math.log(V), 1e-6);
+  }
+}
+
+onCrew("threads work by themselves", { threads: 3 }, (crew) => {
+  const [build] = crew.builds, { done, held } = board(crew);
+  for (let round = 0; round < 20; round++) {
+    const job = flatJob(crew, 50, 16);
+    crew.begin(build!, job);
+    until(() => done() === 50); // this thread does nothing
+    crew.finish(build!);
+    for (const x of lossesOf(crew, job)) assertAlmostEquals(x, Math.log(16));
+  }
+  assertEquals([held(1), held(2)], [0, 0]);
+});
+
+onCrew("all threads take part", { threads: 3 }, (crew) => {
+  const [build] = crew.builds, { held } = board(crew);
+  // a row of a million on the float64 path takes some 10 ms
+  const job = flatJob(crew, 3, 2 ** 20, { metrics: 1 });
+  crew.begin(build!, job);
+  until(() => held(1) > 0 && held(2) > 0);
+  crew.finish(build!);
+  const expected = 20 * Math.LN2;
+  for (const x of lossesOf(crew, job)) assertAlmostEquals(x, expected, 1e-9);
+});
+
+onCrew("a thread that fails is an error, and the rest goes on", {
+  threads: 2,
+}, (crew) => {
+  const [build] = crew.builds, { held } = board(crew);
+  // the second row lies beyond the memory: who takes it traps
+  const far = crew.memory.memory.buffer.byteLength - 128;
+  const job = flatJob(crew, 2, 16, { logits: far, rowBytes: 2 ** 20 });
+  crew.begin(build!, job);
+  until(() => held(1) < 0);
+  assertThrows(() => crew.finish(build!), Error, "thread 1 has failed");
+  assertEquals(crew.threads, 1);
+  assertStringIncludes(crew.reason!, "thread 1 has failed");
+  assertWorks(crew);
+});
+
+onCrew("a failure of the caller's own thread ends the others", {
+  threads: 2,
+}, (crew) => {
+  const [build] = crew.builds;
+  const far = crew.memory.memory.buffer.byteLength;
+  const job = flatJob(crew, 1, 16, { logits: far });
+  crew.begin(build!, job);
+  assertThrows(() => crew.finish(build!), WebAssembly.RuntimeError);
+  assertEquals(crew.threads, 1);
+  assertWorks(crew);
+});
+
+onCrew("a thread that vanishes with a piece is an error within its time", {
+  threads: 2,
+  patience: 300,
+}, (crew) => {
+  const [build] = crew.builds, { left, set } = board(crew);
+  crew.begin(build!, flatJob(crew, 1, 16));
+  // what memory looks like when thread 1 took the piece and was no more
+  assertEquals(left(), 1);
+  set("held", 1, 1);
+  set("left", 0);
+  const start = performance.now();
+  assertThrows(() => crew.finish(build!), Error, "thread 1 has not answered");
+  const took = performance.now() - start;
+  assert(took > 250 && took < 5000, `${took} ms`);
+  assertEquals(crew.threads, 1);
+  assertWorks(crew);
+});
+
+onCrew(
+  "a slow thread is waited for, longer than patience, as long as others come on",
+  {
+    threads: 2,
+    patience: 100,
+  },
+  (crew) => {
+    const [build] = crew.builds;
+    const job = flatJob(crew, 12, 2 ** 20, { metrics: 1 });
+    crew.begin(build!, job);
+    crew.finish(build!);
+    assertEquals([crew.threads, crew.reason], [2, null]);
+  },
+);
+
+Deno.test({
+  name: "a thread that is killed at work is an error, and the rest goes on",
+  sanitizeResources: true,
+  sanitizeOps: true,
+  fn: async () => {
+    const made: Worker[] = [];
+    const { Worker: original } = globalThis;
+    globalThis.Worker = class extends original {
+      constructor(url: string | URL, options?: WorkerOptions) {
+        super(url, options);
+        made.push(this);
+      }
+    };
+    const crew = await Crew.open({ threads: 2, patience: 500, host: "web" });
+    globalThis.Worker = original;
+    try {
+      const [build] = crew.builds, { held } = board(crew);
+      // a piece of 1024 times the same million, some ten seconds' work
+      const job = flatJob(crew, 2, 2 ** 20, {
+        metrics: 1,
+        rows: 1025,
+        pieceRows: 1024,
+        rowBytes: 0,
+      });
+      crew.begin(build!, job);
+      until(() => held(1) > 0);
+      made[0]!.terminate();
+      assertThrows(() => crew.finish(build!), Error, "has not answered");
+      assertEquals(crew.threads, 1);
+      assertWorks(crew);
+    } finally {
+      crew.close();
+    }
+  },
+});
+
+Deno.test({
+  name: "a thread that ends while idle is missed by nobody, and said",
+  sanitizeResources: true,
+  sanitizeOps: true,
+  fn: async () => {
+    const threads = nodeThreads();
+    const made: { terminate(): Promise<unknown> }[] = [];
+    const original = threads.Worker;
+    threads.Worker = class extends original {
+      constructor(text: string, options: object) {
+        super(text, options);
+        made.push(this);
+      }
+    };
+    const crew = await Crew.open({ threads: 3, host: "node" });
+    threads.Worker = original;
+    try {
+      await made[0]!.terminate();
+      assertWorks(crew);
+      assertEquals(crew.threads, 2);
+      assertStringIncludes(crew.reason!, "thread 1 is gone");
+      assertWorks(crew);
+    } finally {
+      crew.close();
+    }
+  },
+});
+
+interface NodeThreads {
+  Worker: new (text: string, options: object) => {
+    terminate(): Promise<unknown>;
+  };
+}
+
+function nodeThreads(): NodeThreads {
+  const { process } = globalThis as unknown as {
+    process: { getBuiltinModule(name: string): NodeThreads };
+  };
+  return process.getBuiltinModule("node:worker_threads");
+}
+
+Deno.test("a crew that cannot start leaves nothing and says why", async () => {
+  const { Worker: original } = globalThis;
+  globalThis.Worker = class {
+    constructor() {
+      throw new DOMException("blob: is not allowed", "SecurityError");
+    }
+  } as unknown as typeof Worker;
+  try {
+    await assertRejects(
+      () => Crew.open({ threads: 3, host: "web" }),
+      Error,
+      "blob: is not allowed",
+    );
+  } finally {
+    globalThis.Worker = original;
+  }
+});
+
+onCrew("close() may be called twice, and what was computed stays", {
+  threads: 2,
+}, (crew) => {
+  const engine = new CrewEngine(crew, crew.builds[0]!);
+  const logits = normalLogits(40, 1);
+  const before = loss(engine, logits, [1, 2, 3, 4], { perToken: true });
+  const copy = before.perToken!.slice();
+  loss(engine, new Float32Array(4000), new Int32Array(40));
+  crew.close();
+  crew.close();
+  assertEquals(before.perToken, copy);
+});

@@ -1,0 +1,96 @@
+/**
+ * Jobs made by hand, for what the engine never does: begin one and look.
+ *
+ * @module
+ */
+import type { Crew } from "../../src/parallel/crew.ts";
+import { DONE, HELD, type Job, LEFT } from "../../src/parallel/job.ts";
+
+/** A job of `pieces` rows, each a piece, of V equal logits with label 0; `logits` says where they are. */
+export function flatJob(
+  crew: Crew,
+  pieces: number,
+  V: number,
+  change: Partial<Job> = {},
+): Job {
+  const { memory } = crew;
+  const row = 4 * V + 64;
+  const logits = memory.allocate(pieces * row);
+  const rows = change.rows ?? pieces;
+  const doubles = memory.allocate(8 * 6 * rows);
+  const words = memory.allocate(8 * rows);
+  const scratchBytes = 8 * (V + 2) + 4 * (V + 8) + 64;
+  const scratch = memory.allocate(crew.threads * scratchBytes);
+  new Float64Array(memory.memory.buffer, doubles, rows).fill(1);
+  return {
+    pieces,
+    pieceRows: 1,
+    rows,
+    vocabSize: V,
+    logits,
+    rowBytes: row,
+    dtype: 0,
+    ignoreIndex: -100,
+    targets: words,
+    weights: doubles,
+    factors: 0,
+    out: 0,
+    outBytes: 0,
+    outType: 0,
+    perToken: doubles + 16 * rows,
+    logSumExp: doubles + 24 * rows,
+    nll: doubles + 32 * rows,
+    entropy: doubles + 40 * rows,
+    flags: words + 4 * rows,
+    classWeights: 0,
+    scratch,
+    scratchBytes,
+    metrics: 0,
+    unused: 0,
+    smoothing: 0,
+    zLoss: 0,
+    logitScale: 1,
+    softcap: 0,
+    classTotal: V,
+    ...change,
+  };
+}
+
+/** The losses that a job found. */
+export function lossesOf(crew: Crew, job: Job): Float64Array {
+  const { buffer } = crew.memory.memory;
+  return new Float64Array(buffer, job.perToken, job.rows);
+}
+
+/** What threads tell each other about a job. */
+export interface Board {
+  left(): number;
+  done(): number;
+  held(thread: number): number;
+  set(what: "left" | "held", value: number, thread?: number): void;
+}
+
+/** The board of a crew's fastest build. */
+export function board(crew: Crew): Board {
+  const at = crew.jobAt(crew.builds[0]!) >> 2;
+  const read = (word: number) => Atomics.load(crew.memory.i32, at + word);
+  return {
+    left: () => read(LEFT >> 2),
+    done: () => read(DONE >> 2),
+    held: (thread: number) => read((HELD >> 2) + thread),
+    set(what: "left" | "held", value: number, thread = 0): void {
+      const word = what === "left" ? LEFT >> 2 : (HELD >> 2) + thread;
+      Atomics.store(crew.memory.i32, at + word, value);
+    },
+  };
+}
+
+/** Waits until something holds, with this thread asleep in between; fails after 20 s. */
+export function until(holds: () => boolean): void {
+  const word = new Int32Array(new SharedArrayBuffer(4));
+  for (let i = 0; i < 20_000; i++) {
+    if (holds()) return;
+    Atomics.wait(word, 0, 0, 1);
+  }
+  throw new Error("It never came true");
+}
