@@ -4,6 +4,7 @@
  * Bun, and asks for no permission that a command does not need: reading for all
  * of them, writing where a file is written.
  *
+ * @example
  * ```sh
  * deno run -R jsr:@sft/loss/cli inspect chats.jsonl --tokenizer qwen3
  * ```

@@ -33,7 +33,22 @@ export interface LayoutFields {
   lostTargets: number;
 }
 
-/** What flat, packed and padded layouts have in common. Valid where a batch is wanted: `causalLoss(logits, layout)`. */
+/**
+ * What flat, packed and padded layouts have in common. Valid where a batch is
+ * wanted: `causalLoss(logits, layout)`.
+ *
+ * @example Who sees whom, and where a token is from
+ * ```ts
+ * import { type Layout, packSequences } from "@sft/loss";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const samples = [{ inputIds: [11, 12] }, { inputIds: [21] }];
+ * const layout: Layout = packSequences(samples, { maxLength: 3 });
+ * assertEquals([...layout.positionIds], [0, 1, 0]);
+ * assertEquals([layout.attends(1, 0), layout.attends(2, 1)], [true, false]);
+ * assertEquals(layout.locate(1), { sample: 0, position: 1, document: 0 });
+ * ```
+ */
 export class Layout implements LayoutFields, CausalBatch {
   /** [N] token ids, the padding's where there is padding. */
   readonly inputIds: Int32Array;
@@ -117,7 +132,21 @@ export class Layout implements LayoutFields, CausalBatch {
   }
 }
 
-/** Rows of one length, row-major: B rows of L tokens, N = B · L. */
+/**
+ * Rows of one length, row-major: B rows of L tokens, N = B · L.
+ *
+ * @example
+ * ```ts
+ * import { collate, type PaddedBatch } from "@sft/loss";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const samples = [{ inputIds: [11, 12] }, { inputIds: [21] }];
+ * const batch: PaddedBatch = collate(samples, { padTokenId: 0 });
+ * assertEquals(batch.dims, [2, 2]);
+ * assertEquals([...batch.inputIds], [11, 12, 21, 0]);
+ * assertEquals([...batch.attentionMask], [1, 1, 1, 0]);
+ * ```
+ */
 export class PaddedBatch extends Layout {
   /** [N] 1 for tokens, 0 for padding. */
   readonly attentionMask: Int32Array;

@@ -37,7 +37,20 @@ export interface FlatFields extends LayoutFields {
   cuSeqlens: Int32Array;
 }
 
-/** Documents end to end, without padding (but perhaps at the very end). */
+/**
+ * Documents end to end, without padding (but perhaps at the very end).
+ *
+ * @example
+ * ```ts
+ * import { type FlatBatch, packSequences } from "@sft/loss";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const samples = [{ inputIds: [11, 12] }, { inputIds: [21] }];
+ * const flat: FlatBatch = packSequences(samples, { maxLength: 3 });
+ * assertEquals([...flat.cuSeqlens], [0, 2, 3]);
+ * assertEquals(flat.maxSeqlen, 2);
+ * ```
+ */
 export class FlatBatch extends Layout implements FlatFields {
   /** [D + 1] where documents begin and end, a leading 0; [D + 2] where padding was to be covered. */
   readonly cuSeqlens: Int32Array;
@@ -113,7 +126,21 @@ export class FlatBatch extends Layout implements FlatFields {
   }
 }
 
-/** One pack: at most `maxLength` tokens, positions and documents counted from its own beginning. */
+/**
+ * One pack: at most `maxLength` tokens, positions and documents counted from its
+ * own beginning.
+ *
+ * @example
+ * ```ts
+ * import { type Pack, packSequences } from "@sft/loss";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const samples = [{ inputIds: [11, 12, 13] }, { inputIds: [21, 22] }];
+ * const packs: Pack[] = packSequences(samples, { maxLength: 4 }).packs;
+ * assertEquals(packs.map(({ inputIds }) => [...inputIds]), [[11, 12, 13], [21, 22]]);
+ * assertEquals([...packs[1]!.documentIds], [0, 0]);
+ * ```
+ */
 export class Pack extends FlatBatch {
   /** Its index among the packs. */
   readonly index: number;

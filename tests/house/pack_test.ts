@@ -1,5 +1,6 @@
-/** The archives of `scripts/tar.ts`, and what `scripts/pack.ts` adds to a package. */
+/** The archives of `scripts/tar.ts`, what `scripts/pack.ts` adds to a package, and what `scripts/check_docs.ts` misses. */
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { missingDocs } from "../../scripts/check_docs.ts";
 import { completeManifest } from "../../scripts/pack.ts";
 import { readArchive, writeArchive } from "../../scripts/tar.ts";
 
@@ -61,4 +62,52 @@ Deno.test("completeManifest() adds a command, types and exact dependencies", () 
       "no exact version of @a/b",
     );
   }
+});
+
+Deno.test("missingDocs() names what has no docs, no example, no word for a parameter", () => {
+  const example = { kind: "example", doc: "```ts\nf(1);\n```" };
+  const declared = { declarationKind: "export", def: { params: [] } };
+  const type = { ...declared, kind: "interface", jsDoc: { doc: "A type." } };
+  const passedOn = { declarationKind: "export", kind: "reference" };
+  const described = (...tags: { kind: string; name?: string }[]) => ({
+    declarationKind: "export",
+    kind: "function",
+    jsDoc: { doc: "It.", tags },
+    def: { params: [{ name: "x", kind: "identifier" }] },
+  });
+  const good = {
+    module_doc: { doc: "A module.", tags: [example] },
+    symbols: [
+      {
+        name: "f",
+        declarations: [described({ kind: "param", name: "x" }, example)],
+      },
+      { name: "T", declarations: [type] },
+      { name: "U", declarations: [passedOn] },
+    ],
+  };
+  assertEquals(missingDocs(".", good), []);
+
+  const outside = {
+    kind: "example",
+    doc: '```ts\nimport "x" from "./x.ts"\n```',
+  };
+  const bad = {
+    symbols: [
+      { name: "f", declarations: [described()] },
+      {
+        name: "g",
+        declarations: [described({ kind: "param", name: "x" }, outside)],
+      },
+      { name: "T", declarations: [{ ...declared, kind: "interface" }] },
+    ],
+  };
+  assertEquals(missingDocs("./x", bad), [
+    "./x: the module has no docs",
+    "./x has no example",
+    "./x: f has no example",
+    "./x: f says nothing of x",
+    "./x: g has an example that imports a path of this repository",
+    "./x: T has no docs",
+  ]);
 });
