@@ -116,9 +116,18 @@ async function joinModules(files: Files): Promise<void> {
   const entries = Object.values(manifest.exports)
     .map((target) => typeof target === "string" ? target : target.default!)
     .filter((target) => target.endsWith(".js"));
+  // packing stays a module of its own, which a bundler drops as a whole
+  const packing = [...files.keys()].filter((path) =>
+    path.startsWith(`${ROOT}src/packing/`) && path.endsWith(".js")
+  );
+  await Deno.writeTextFile(
+    `${folder}/${ROOT}packing.js`,
+    packing.map((path) => `export * from "./${path.slice(ROOT.length)}";\n`)
+      .join(""),
+  );
   const { outputFiles } = await esbuild.build({
     absWorkingDir: `${Deno.cwd()}/${folder}/${ROOT}`,
-    entryPoints: entries,
+    entryPoints: [...entries, "./packing.js"],
     bundle: true,
     splitting: true,
     format: "esm",
@@ -140,6 +149,7 @@ async function joinModules(files: Files): Promise<void> {
   }
   for (const { path, contents } of outputFiles) {
     const at = path.replaceAll("\\", "/").split(`/${folder}/`)[1]!;
+    if (at === `${ROOT}packing.js`) continue;
     files.set(at, contents as Uint8Array<ArrayBuffer>);
   }
   await Deno.remove(folder, { recursive: true });

@@ -24,6 +24,7 @@ export const TOOLS: Readonly<Record<string, string>> = {
   bun: "1.4.5",
   workerd: "1.20261117.1",
   "edge-runtime": "4.0.1",
+  jsr: "0.14.3",
   typescript5: "npm:typescript@5.9.3",
   typescript7: "npm:typescript@7.0.2",
 };

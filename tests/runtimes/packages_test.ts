@@ -1,0 +1,192 @@
+/**
+ * The package as it is installed: what lies in it, what its types need, what the
+ * root pulls in, how many bytes that is; and what JSR would say of it.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { gzipSync } from "node:zlib";
+import * as esbuild from "esbuild";
+import config from "../../deno.json" with { type: "json" };
+import { APP, run, setUp, toolPath } from "./setup.ts";
+import { TOOLS } from "./versions.ts";
+
+const isRequired = Deno.env.get("REQUIRE_RUNTIMES") === "1";
+const { programs, missing } = await setUp();
+
+const PACKAGE = `${APP}/node_modules/@sft/loss`;
+
+/** A test of the installed package. */
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({
+    name: `the package: ${name}`,
+    ignore: !("package" in programs) && !isRequired,
+    fn: async () => {
+      assert("package" in programs, missing.join("\n"));
+      await fn();
+    },
+  });
+}
+
+/** The files of a folder below it, by their paths in it. */
+async function filesIn(folder: string, below = ""): Promise<string[]> {
+  const paths: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(folder + below)) {
+    const path = `${below}/${name}`;
+    if (isDirectory) paths.push(...await filesIn(folder, path));
+    else paths.push(path);
+  }
+  return paths;
+}
+
+const read = (path: string) => Deno.readTextFile(`${PACKAGE}/${path}`);
+
+test("every entry of deno.json is in it, with types", async () => {
+  const { exports } = JSON.parse(await read("package.json"));
+  const wanted = [...Object.keys(config.exports), "./package.json"];
+  assertEquals(Object.keys(exports).sort(), wanted.sort());
+  for (const target of Object.values<Record<string, string>>(exports)) {
+    if (typeof target === "string") continue;
+    for (const path of Object.values(target)) {
+      await Deno.stat(`${PACKAGE}/${path}`);
+    }
+    assert(target.types?.endsWith(".d.ts"));
+  }
+});
+
+test("nothing in it is of this machine, of Deno, or of the tests", async () => {
+  const paths = await filesIn(PACKAGE);
+  assert(paths.length > 50, `only ${paths.length} files`);
+  const strange = paths.filter((path) =>
+    !/^\/(assembly\/|asconfig\.json$|package\.json$|[A-Z]+(\.zh)?\.md$|LICENSE$)/
+      .test(path) && !/^\/(mod|src\/.*)(\.d\.ts|\.js|\.wasm)$/.test(path)
+  );
+  assertEquals(strange, []);
+  for (const path of paths) {
+    if (path.endsWith(".wasm")) continue;
+    const text = await read(path);
+    assert(
+      !text.includes(Deno.cwd()),
+      `${path} names a folder of this machine`,
+    );
+    assert(!text.includes("sourceMappingURL"), `${path} names a source map`);
+    if (path.endsWith(".js")) assert(!/\bDeno\./.test(text), `${path}: Deno`);
+  }
+});
+
+for (const compiler of ["typescript5", "typescript7"]) {
+  const version = TOOLS[compiler]!.split("@").pop();
+  for (
+    const [module, moduleResolution] of [["nodenext", "nodenext"], [
+      "esnext",
+      "bundler",
+    ]]
+  ) {
+    test(`types under tsc ${version} --strict, ${moduleResolution}`, async () => {
+      // without the DOM's types the root must do; streams and pages need them
+      for (
+        const [lib, entry] of [[["es2022"], "types_root"], [
+          ["es2022", "dom"],
+          "types_all",
+        ]]
+      ) {
+        await Deno.writeTextFile(
+          `${APP}/tsconfig.json`,
+          JSON.stringify({
+            compilerOptions: {
+              strict: true,
+              noEmit: true,
+              exactOptionalPropertyTypes: true,
+              noUncheckedIndexedAccess: true,
+              skipLibCheck: false,
+              target: "es2022",
+              types: [],
+              lib,
+              module,
+              moduleResolution,
+            },
+            files: [`${entry}.ts`],
+          }),
+        );
+        const tsc = toolPath(`${compiler}/bin/tsc`);
+        const { code, out } = await run("node", [tsc, "-p", "."], { cwd: APP });
+        assertEquals([code, out], [0, ""], `${lib}`);
+      }
+    });
+  }
+}
+
+test("the root's types name nothing of a GPU, and what it runs no dependency", async () => {
+  const seen = new Set<string>();
+  const visit = async (path: string): Promise<void> => {
+    if (seen.has(path)) return;
+    seen.add(path);
+    const text = await read(path);
+    assert(!/\bGPU[A-Z]\w+/.test(text), `${path} names a type of WebGPU`);
+    for (const [, specifier] of text.matchAll(/(?:from|import) "([^"]+)"/g)) {
+      if (!/^\s*\*/m.test("") && !specifier!.startsWith(".")) continue;
+      const to = new URL(specifier!, `file:///${path}`).pathname.slice(1);
+      await visit(path.endsWith(".d.ts") ? to.replace(/\.js$/, ".d.ts") : to);
+    }
+  };
+  await visit("mod.d.ts");
+  assert(seen.size > 5, `only ${[...seen]}`);
+});
+
+/** What the root may be made of. */
+const CORE =
+  /^(mod|src\/(actions|checks|contract|engine|half|row|(labels|loss|packing|reference|wasm)\/\w+))\.ts$/;
+
+Deno.test("the root's module graph has no tokenizer, no template, no shader", async () => {
+  const { code, out } = await run(Deno.execPath(), [
+    "info",
+    "--json",
+    "mod.ts",
+  ]);
+  assertEquals(code, 0);
+  const root = `file://${Deno.cwd()}/`;
+  const { modules } = JSON.parse(out) as { modules: { specifier: string }[] };
+  const paths = modules.map(({ specifier }) => specifier.replace(root, ""));
+  assert(paths.length > 20, `only ${paths}`);
+  assertEquals(paths.filter((path) => !CORE.test(path)), []);
+});
+
+/** Bytes of the root, minified and gzipped, the kernels in it; of labels alone; of the loss alone. */
+const SIZES = {
+  "*": 25_500,
+  "{ maskedCrossEntropy, maskedCrossEntropyGrad, maskLabels }": 17_000,
+  "{ findSpans, maskLabels }": 14_000,
+};
+
+for (const [names, bound] of Object.entries(SIZES)) {
+  test(`export ${names} is at most ${bound} bytes, minified and gzipped`, async () => {
+    const { outputFiles } = await esbuild.build({
+      stdin: {
+        contents: `export ${names} from "@sft/loss";`,
+        resolveDir: `${Deno.cwd()}/${APP}`,
+      },
+      bundle: true,
+      minify: true,
+      format: "esm",
+      target: "es2022",
+      write: false,
+      logLevel: "error",
+    }).finally(() => esbuild.stop());
+    const code = outputFiles[0]!.contents;
+    const { length } = gzipSync(code, { level: 9 });
+    console.log(`${names}: ${code.length} bytes, ${length} gzipped`);
+    assert(length <= bound, `${length} bytes`);
+  });
+}
+
+test("JSR's own client would publish it", async () => {
+  const jsr = toolPath("jsr/dist/bin.js");
+  const { code, err, out } = await run("node", [
+    jsr,
+    "publish",
+    "--dry-run",
+    "--allow-dirty",
+  ], { env: { DENO_BIN_PATH: Deno.execPath() } });
+  assertEquals(code, 0, out + err);
+  assert(!/warning/i.test(out + err), out + err);
+});
