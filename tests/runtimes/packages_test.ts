@@ -85,9 +85,9 @@ for (const compiler of ["typescript5", "typescript7"]) {
     test(`types under tsc ${version} --strict, ${moduleResolution}`, async () => {
       // without the DOM's types the root must do; streams and pages need them
       for (
-        const [lib, entry] of [[["es2022"], "types_root"], [
+        const [lib, entry] of [[["es2022"], "root"], [
           ["es2022", "dom"],
-          "types_all",
+          "all",
         ]]
       ) {
         await Deno.writeTextFile(
@@ -105,7 +105,7 @@ for (const compiler of ["typescript5", "typescript7"]) {
               module,
               moduleResolution,
             },
-            files: [`${entry}.ts`],
+            files: [`types/${entry}.ts`],
           }),
         );
         const tsc = toolPath(`${compiler}/bin/tsc`);
@@ -116,21 +116,47 @@ for (const compiler of ["typescript5", "typescript7"]) {
   }
 }
 
-test("the root's types name nothing of a GPU, and what it runs no dependency", async () => {
+/** The files behind one of the package, which `look` sees with what they import. */
+async function visit(
+  path: string,
+  look: (path: string, text: string, imports: string[]) => void,
+): Promise<Set<string>> {
   const seen = new Set<string>();
-  const visit = async (path: string): Promise<void> => {
+  const walk = async (path: string): Promise<void> => {
     if (seen.has(path)) return;
     seen.add(path);
     const text = await read(path);
-    assert(!/\bGPU[A-Z]\w+/.test(text), `${path} names a type of WebGPU`);
-    for (const [, specifier] of text.matchAll(/(?:from|import) "([^"]+)"/g)) {
-      if (!/^\s*\*/m.test("") && !specifier!.startsWith(".")) continue;
-      const to = new URL(specifier!, `file:///${path}`).pathname.slice(1);
-      await visit(path.endsWith(".d.ts") ? to.replace(/\.js$/, ".d.ts") : to);
+    const code = text.replace(/\/\*.*?\*\//gs, ""); // examples import, too
+    const imports = [...code.matchAll(/\b(?:from|import) ?\(?"([^"]+)"/g)]
+      .map(([, specifier]) => specifier!);
+    look(path, text, imports);
+    for (const specifier of imports) {
+      if (!specifier.startsWith(".")) continue;
+      const to = new URL(specifier, `file:///${path}`).pathname.slice(1);
+      await walk(path.endsWith(".d.ts") ? to.replace(/\.js$/, ".d.ts") : to);
     }
   };
-  await visit("mod.d.ts");
-  assert(seen.size > 5, `only ${[...seen]}`);
+  await walk(path);
+  return seen;
+}
+
+test("the root needs no other package, and its types no GPU", async () => {
+  const outside: string[] = [];
+  const collect = (path: string, text: string, imports: string[]) => {
+    const others = imports.filter((specifier) => !specifier.startsWith("."));
+    outside.push(...others.map((specifier) => `${path}: ${specifier}`));
+    assert(!/\bGPU[A-Z]\w+/.test(text), `${path} names a type of WebGPU`);
+  };
+  const code = await visit("mod.js", collect);
+  const types = await visit("mod.d.ts", collect);
+  assertEquals(outside, []);
+  assert(code.size > 1 && types.size > 5, [...code, ...types].join());
+  // and the same walk does find what others need
+  const chat = new Set<string>();
+  await visit("src/chat/mod.js", (_, __, imports) => {
+    for (const specifier of imports) chat.add(specifier);
+  });
+  assert(chat.has("@huggingface/jinja") && chat.has("@huggingface/tokenizers"));
 });
 
 /** What the root may be made of. */

@@ -84,21 +84,23 @@ async function installPackage(): Promise<void> {
       dependencies: { "@sft/loss": `file:./${archive}` },
     }),
   );
-  const consumers = "tests/runtimes/consumer";
-  for await (const { name } of Deno.readDir(consumers)) {
-    await Deno.copyFile(`${consumers}/${name}`, `${APP}/${name}`);
-  }
+  await copyFolder("tests/runtimes/consumer", APP);
+  await copyFolder("tests/runtimes/types", `${APP}/types`);
   await Deno.writeTextFile(
     `${APP}/golden.mjs`,
     `export default ${JSON.stringify(makeGolden())};\n`,
   );
-  await Deno.mkdir(`${APP}/tokenizer`);
-  for (const name of ["tokenizer.json", "tokenizer_config.json"]) {
-    await Deno.copyFile(`${TOKENIZER}/${name}`, `${APP}/tokenizer/${name}`);
-  }
+  await copyFolder(TOKENIZER, `${APP}/tokenizer`);
   await Deno.writeTextFile(`${APP}/tokenizer/wanted.json`, wantedRow());
   await Deno.copyFile("examples/chats.jsonl", `${APP}/chats.jsonl`);
   await npm(APP, "install");
+}
+
+async function copyFolder(from: string, to: string): Promise<void> {
+  await Deno.mkdir(to, { recursive: true });
+  for await (const { name } of Deno.readDir(from)) {
+    await Deno.copyFile(`${from}/${name}`, `${to}/${name}`);
+  }
 }
 
 /** A chat and the row that it becomes. */
