@@ -1,11 +1,12 @@
 /**
  * Builds `assembly/` into `src/wasm/`: two .wasm files, and the same bytes
- * inlined as base64 modules; and into `src/parallel/` two more for threads, inlined
+ * inlined as modules of text; and into `src/parallel/` two more for threads, inlined
  * only, which import a shared memory. With `--check` it compares instead of writing.
  *
  * @module
  */
 import config from "../deno.json" with { type: "json" };
+import { encode } from "../src/wasm/inlined.ts";
 import { flaggedConstants } from "./wat_guard.ts";
 
 const ASC = `${config.imports.assemblyscript}/asc`;
@@ -69,11 +70,11 @@ function inline(stem: string, bytes: Uint8Array): string {
 // deno-fmt-ignore-file
 // deno-lint-ignore-file
 /**
- * The bytes of ${stem}.wasm, as base64.
+ * The bytes of ${stem}.wasm, as src/wasm/inlined.ts writes them.
  *
  * @module
  */
-export const ${stem.toUpperCase()}: string = "${bytes.toBase64()}";
+export const ${stem.toUpperCase()}: string = "${encode(bytes)}";
 `;
 }
 

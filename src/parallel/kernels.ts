@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { type Build, decode, type Kernels } from "../wasm/loader.ts";
+import { decode } from "../wasm/inlined.ts";
+import type { Build, Kernels } from "../wasm/loader.ts";
 import { KERNELS_THREADS_RELAXED } from "./kernels_threads_relaxed_wasm.ts";
 import { KERNELS_THREADS_SIMD } from "./kernels_threads_simd_wasm.ts";
 
@@ -31,10 +32,10 @@ const compiled: { simd?: WebAssembly.Module; relaxed?: WebAssembly.Module } =
 
 /** The module of a build. */
 export function threadModule(build: Build): WebAssembly.Module {
-  const base64 = build === "simd"
+  const text = build === "simd"
     ? KERNELS_THREADS_SIMD
     : KERNELS_THREADS_RELAXED;
-  return compiled[build] ??= new WebAssembly.Module(decode(base64));
+  return compiled[build] ??= new WebAssembly.Module(decode(text));
 }
 
 /** An instance for one thread. */

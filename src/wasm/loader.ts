@@ -6,6 +6,7 @@
  */
 import { checkOptions } from "../checks.ts";
 import type { InitOptions } from "../contract.ts";
+import { decode } from "./inlined.ts";
 import { KERNELS_RELAXED } from "./kernels_relaxed_wasm.ts";
 import { KERNELS_SIMD } from "./kernels_simd_wasm.ts";
 
@@ -160,15 +161,6 @@ function isBuild(
   const kernels = new WebAssembly.Instance(module).exports;
   return (kernels as unknown as Kernels).relaxed() ===
     (build === "relaxed" ? 1 : 0);
-}
-
-/** The bytes that a generated module holds as text. */
-export function decode(base64: string): Uint8Array<ArrayBuffer> {
-  const native = Uint8Array as unknown as {
-    fromBase64?: (text: string) => Uint8Array<ArrayBuffer>;
-  };
-  if (native.fromBase64) return native.fromBase64(base64);
-  return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 }
 
 function moduleOf(build: Build): WebAssembly.Module {
