@@ -25,7 +25,6 @@ import { readTree } from "./house/tree.ts";
 const EXCEPTIONS: Exceptions = {
   withoutTwin: {
     "src/webgpu/mask_wgsl.ts": "labels are made from ids on the host",
-    "src/webgpu/normalize_wgsl.ts": "denominators are the host's so far",
   },
   noKernel: {
     "src/reference/engine.ts": "puts the kernels together as an Engine",

@@ -166,7 +166,7 @@ function allocate(rows: number, vocabSize: number): Float32Array {
 }
 
 /** A finite number, or one for each row; those of rows that are not scored may be anything. */
-function readUpstream(
+export function readUpstream(
   { problem }: Prepared,
   upstream: GradOptions["upstream"],
 ): number | ArrayLike<number> {

@@ -24,12 +24,18 @@ import {
   paramsOf,
   type RowSpec,
 } from "./spec.ts";
-import { JOB_WORDS, RECORD_WORDS, STORAGE_WGSL } from "./storage_wgsl.ts";
+import {
+  JOB_WGSL,
+  JOB_WORDS,
+  RECORD_WORDS,
+  STORAGE_WGSL,
+} from "./storage_wgsl.ts";
 import { TRANSFORM_WGSL } from "./transform_wgsl.ts";
 import { gridOf, type Window, windowsOf } from "./windows.ts";
 
 /** The shader of the row kernels, text by text. */
 export const ROW_TEXTS: readonly string[] = [
+  JOB_WGSL,
   STORAGE_WGSL,
   EXP_WGSL,
   TRANSFORM_WGSL,

@@ -5,13 +5,16 @@
  * @module
  */
 
-/** `clampLabel` and `gather`. */
-export const GATHER_WGSL: string = /* wgsl */ `
+/** `clampLabel`. */
+export const CLAMP_WGSL: string = /* wgsl */ `
 fn clampLabel(label: i32, vocab: u32) -> u32 {
   // [GATHER 1] y' = max(0, min(y, V - 1))
   return u32(max(0, min(label, i32(vocab) - 1)));
 }
+`;
 
+/** `gather`. */
+export const GATHER_WGSL: string = /* wgsl */ `
 // the logit of the label of a row at base, 0 where the row is not scored
 fn gather(base: u32, job: Job) -> f32 {
   // [GATHER 1] y' = max(0, min(y, V - 1))

@@ -17,6 +17,7 @@ fn emptyRecord() -> Record { return Record(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0u
 // marks of the label itself
 fn withLabel(found: Record, job: Job) -> Record {
   var row = found;
+  row.flags |= WRITTEN;
   if ((job.flags & INVALID) != 0u) { row.flags |= BAD; }
   return row;
 }
@@ -42,8 +43,8 @@ fn rows(
     for (var block = 1u; block < P.blocks; block++) {
       found = merge(found, scanBlock(base, block, job.label, labelLogit, t));
     }
-    found = withLabel(found, job);
   }
+  found = withLabel(found, job);
   if (t == 0u) { records[P.firstRow + row] = found; }
   if (GRADIENT) {
     // all of the row has been read before any of it is overwritten
@@ -81,9 +82,8 @@ fn join(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var block = 1u; block < P.blocks; block++) {
       found = merge(found, parts[at + block]);
     }
-    found = withLabel(found, job);
   }
-  records[P.firstRow + row] = found;
+  records[P.firstRow + row] = withLabel(found, job);
 }
 
 @compute @workgroup_size(GROUP)

@@ -27,6 +27,7 @@ import {
   MINUS_INF,
   MINUS_INF_NEGATIVE,
   RECORD_WORDS,
+  WRITTEN,
 } from "./storage_wgsl.ts";
 
 /** One row as the device found it. */
@@ -148,4 +149,13 @@ function reader(
       flags: words[at + 7]!,
     };
   };
+}
+
+/** Whether the row kernels wrote these records. */
+export function wasWritten(records: ArrayBuffer, rows: number): boolean {
+  const words = new Uint32Array(records);
+  for (let i = 0; i < rows; i++) {
+    if ((words[RECORD_WORDS * i + 7]! & WRITTEN) === 0) return false;
+  }
+  return true;
 }

@@ -53,7 +53,20 @@ export const JOB_WORDS = 4;
 /** Words of a `Record`. */
 export const RECORD_WORDS = 8;
 
-/** Parameters, buffers, loads and stores. */
+/** Bits of `Record.flags`: the row kernels were here. */
+export const WRITTEN = 16;
+
+/** What is to be done with a row. */
+export const JOB_WGSL: string = /* wgsl */ `
+struct Job { label: u32, flags: u32, weight: f32, factor: f32 }
+
+const GROUP = ${GROUP}u;
+const ACTIVE = ${ACTIVE}u;
+const SILENT = ${SILENT}u;
+const INVALID = ${INVALID}u;
+`;
+
+/** Parameters, buffers, loads and stores; behind {@link JOB_WGSL}. */
 export const STORAGE_WGSL: string = /* wgsl */ `
 struct Params {
   rows: u32,         // of this window
@@ -73,8 +86,6 @@ struct Params {
   classSum: f32,     // Σ_j c_j
   twoZ: f32,         // 2 · zLoss
 }
-
-struct Job { label: u32, flags: u32, weight: f32, factor: f32 }
 
 // what is known of a row or a block of it; without the label's column, but for top
 struct Record {
@@ -97,15 +108,12 @@ struct Record {
 @group(0) @binding(6) var<storage, read_write> seams: array<vec2<u32>>;
 @group(0) @binding(7) var<uniform> P: Params;
 
-const GROUP = ${GROUP}u;
 const BLOCK = ${BLOCK}u;
-const ACTIVE = ${ACTIVE}u;
-const SILENT = ${SILENT}u;
-const INVALID = ${INVALID}u;
 const BAD = ${BAD}u;
 const BEATEN = ${BEATEN}u;
 const MINUS_INF = ${MINUS_INF}u;
 const MINUS_INF_NEGATIVE = ${MINUS_INF_NEGATIVE}u;
+const WRITTEN = ${WRITTEN}u;
 
 override DTYPE: u32 = 0u;         // of the logits: 0 f32, 1 bf16, 2 f16
 override OUT: u32 = 0u;           // of the gradient
