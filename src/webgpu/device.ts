@@ -5,13 +5,43 @@
  * @module
  */
 
-/** There is no GPU to be had; the message is one line that says why. */
+/**
+ * There is no GPU to be had; the message is one line that says why.
+ *
+ * @example Go on without one
+ * ```ts
+ * import { GpuUnavailableError, openGpu } from "@sft/loss/webgpu";
+ * import { assert } from "@std/assert";
+ *
+ * const gpu = await openGpu().catch((error) => {
+ *   assert(error instanceof GpuUnavailableError);
+ *   return null;
+ * });
+ * gpu?.dispose();
+ * ```
+ */
 export class GpuUnavailableError extends Error {
   /** `"GpuUnavailableError"`. */
   override readonly name = "GpuUnavailableError";
 }
 
-/** The device is gone, or was disposed of; what lived on it is lost. */
+/**
+ * The device is gone, or was disposed of; what lived on it is lost. Open another
+ * and begin again from what the host has.
+ *
+ * @example What a GPU says that was disposed of
+ * ```ts
+ * import { GpuLostError, openGpu } from "@sft/loss/webgpu";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const gpu = await openGpu().catch(() => null);
+ * if (gpu !== null) {
+ *   gpu.dispose();
+ *   const plan = () => gpu.crossEntropy({ rows: 1, vocabSize: 2 });
+ *   await assertRejects(plan, GpuLostError, "disposed");
+ * }
+ * ```
+ */
 export class GpuLostError extends Error {
   /** `"GpuLostError"`. */
   override readonly name = "GpuLostError";

@@ -25,7 +25,34 @@ const ACTION = "compute loss";
 const DTYPES = ["f32", "bf16", "f16"] as const;
 const INTO = ["none", "in-place", "new"] as const;
 
-/** A device to compute losses on; see {@link openGpu}. */
+/**
+ * A device to compute losses on, as `openGpu` gives it.
+ *
+ * @example A gradient over the logits, in the caller's own commands
+ * ```ts
+ * import { openGpu } from "@sft/loss/webgpu";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const gpu = await openGpu().catch(() => null);
+ * if (gpu !== null) {
+ *   const { device } = gpu;
+ *   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
+ *   const logits = device.createBuffer({ size: 2 * 4 * 4, usage });
+ *   const plan = await gpu.crossEntropy({
+ *     rows: 2,
+ *     vocabSize: 4,
+ *     into: "in-place",
+ *   });
+ *
+ *   const encoder = device.createCommandEncoder();
+ *   const handle = plan.encode(encoder, { logits, labels: [1, -100] });
+ *   device.queue.submit([encoder.finish()]);
+ *   const { loss } = await handle.read(); // or handle.release()
+ *   assertAlmostEquals(loss, Math.log(4), 1e-6);
+ *   gpu.dispose();
+ * }
+ * ```
+ */
 export class Gpu {
   /** The device itself. */
   readonly device: GPUDevice;
