@@ -11,6 +11,14 @@ import { APP, type Machine, run, toolPath } from "./setup.ts";
 export interface Report {
   checks: { name: string; error: string | null }[];
   probes: Probes;
+  /** What entries.mjs found of `./chat` and `./formats`, where it ran. */
+  entries?: Report["checks"];
+  /** What parallel.mjs found, where it ran. */
+  parallel?: {
+    threads: number;
+    reason: string | null;
+    checks: Report["checks"];
+  };
 }
 
 /** What probe.mjs found. */
@@ -136,7 +144,10 @@ export async function onEdgeRuntime(
 
 /** An import map is an inline script, which a strict policy knows by its hash. */
 const IMPORT_MAP = JSON.stringify({
-  imports: { "@sft/loss": "/node_modules/@sft/loss/mod.js" },
+  imports: {
+    "@sft/loss": "/node_modules/@sft/loss/mod.js",
+    "@sft/loss/parallel": "/node_modules/@sft/loss/src/parallel/mod.js",
+  },
 });
 
 /** A page of Chromium under a strict Content-Security-Policy; isolated from other origins, or not. */
@@ -163,7 +174,11 @@ export async function onChromium(
   };
   const page = `<!doctype html><title>consumer</title>
 <script type="importmap">${IMPORT_MAP}</script>
-<script type="module" src="/page.mjs"></script>`;
+<script type="module" src="/page.mjs"></script>
+<script type="module" src="/${await bundle(
+    "page_entries.mjs",
+    "esm",
+  )}"></script>`;
   await using server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     async (request) => {
@@ -181,10 +196,10 @@ export async function onChromium(
   return await withPage(findChromium()!, async (page) => {
     await page.visit(`http://127.0.0.1:${server.addr.port}/`);
     try {
-      await page.until("globalThis.found !== undefined");
+      await page.until("globalThis.found && globalThis.foundEntries");
     } catch (cause) {
       throw new Error(page.complaints.join("\n"), { cause });
     }
-    return await page.value("globalThis.found");
+    return await page.value("({ ...found, entries: foundEntries })");
   });
 }

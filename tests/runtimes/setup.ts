@@ -91,7 +91,10 @@ async function installPackage(): Promise<void> {
     `export default ${JSON.stringify(makeGolden())};\n`,
   );
   await copyFolder(TOKENIZER, `${APP}/tokenizer`);
-  await Deno.writeTextFile(`${APP}/tokenizer/wanted.json`, wantedRow());
+  await Deno.writeTextFile(
+    `${APP}/chat.mjs`,
+    `export default ${JSON.stringify(await wantedRow())};\n`,
+  );
   await Deno.copyFile("examples/chats.jsonl", `${APP}/chats.jsonl`);
   await npm(APP, "install");
 }
@@ -103,8 +106,8 @@ async function copyFolder(from: string, to: string): Promise<void> {
   }
 }
 
-/** A chat and the row that it becomes. */
-function wantedRow(): string {
+/** A chat, the tokenizer's files, and the row that the chat becomes. */
+async function wantedRow(): Promise<object> {
   const messages = [
     { role: "user", content: "Is water wet?" },
     { role: "assistant", content: "Ask a fish. 问鱼。" },
@@ -113,12 +116,18 @@ function wantedRow(): string {
   ];
   const tokenizer = readTokenizerFolder(TOKENIZER);
   const { inputIds, labels, text } = encodeChat(messages, { tokenizer });
-  return JSON.stringify({
+  const json = async (name: string) =>
+    JSON.parse(await Deno.readTextFile(`${TOKENIZER}/${name}.json`));
+  return {
     messages,
+    files: {
+      tokenizerJson: await json("tokenizer"),
+      tokenizerConfig: await json("tokenizer_config"),
+    },
     inputIds: [...inputIds],
     labels: [...labels],
     text,
-  });
+  };
 }
 
 /** Runs npm in a folder; no script of any package is run. */

@@ -15,23 +15,26 @@ export interface Column {
   kernels: string;
   /** Which entries ran there beside the root. */
   entries: readonly string[];
+  /** How many of two threads started. */
+  threads: number;
 }
+
+type Flag = "relaxedSimd" | "float16" | "webgpu";
 
 /** The lines of the table: a title, and what a runtime says to it. */
 function linesOf(
   entries: readonly string[],
-): [string, (c: Column) => string][] {
-  const flag =
-    (name: "relaxedSimd" | "threads" | "float16" | "webgpu") =>
-    ({ probes }: Column) => probes[name] ? "yes" : "no";
+): [string, (column: Column) => string][] {
+  const flag = (name: Flag) => ({ probes }: Column) =>
+    probes[name] ? "yes" : "no";
   return [
     ["kernels", ({ kernels }) => kernels],
-    ...entries.map((entry): [string, (c: Column) => string] => [
+    ...entries.map((entry): [string, (column: Column) => string] => [
       `\`./${entry}\``,
       (column) => column.entries.includes(entry) ? "yes" : "—",
     ]),
+    ["`./parallel`", ({ threads }) => threads > 1 ? "threads" : "one thread"],
     ["relaxed SIMD", flag("relaxedSimd")],
-    ["threads on one memory", flag("threads")],
     ["`Float16Array`", flag("float16")],
     ["WebGPU API", flag("webgpu")],
   ];

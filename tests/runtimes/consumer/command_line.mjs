@@ -1,10 +1,13 @@
 /** The root entry in Deno, Node and Bun: prints what was found as one line of JSON. */
 import * as api from "@sft/loss";
+import { createParallelEngine } from "@sft/loss/parallel";
 import golden from "./golden.mjs";
 import { consume } from "./consume.mjs";
+import { useThreads } from "./parallel.mjs";
 import { probe } from "./probe.mjs";
 
 const checks = consume(api, golden);
-console.log(JSON.stringify({ checks, probes: await probe() }));
+const parallel = await useThreads(api, createParallelEngine);
+console.log(JSON.stringify({ checks, probes: await probe(), parallel }));
 // a thread that was ended keeps some runtimes waiting
 globalThis.process?.exit(0);

@@ -1,14 +1,20 @@
 /** Vercel's edge runtime: with inlined kernels, or with the modules that its host compiled. */
 import * as api from "@sft/loss";
+import { createParallelEngine } from "@sft/loss/parallel";
+import chat from "./chat.mjs";
 import golden from "./golden.mjs";
 import { consume } from "./consume.mjs";
+import { useThreads } from "./parallel.mjs";
+import { useEntries } from "./entries.mjs";
 import { probe } from "./probe.mjs";
 
 if (globalThis.KERNELS) api.init(globalThis.KERNELS);
 
 async function answer() {
   const checks = consume(api, golden);
-  return Response.json({ checks, probes: await probe() });
+  const entries = await useEntries(chat);
+  const parallel = await useThreads(api, createParallelEngine);
+  return Response.json({ checks, probes: await probe(), parallel, entries });
 }
 
 addEventListener("fetch", (event) => event.respondWith(answer()));

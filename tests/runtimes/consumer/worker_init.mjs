@@ -1,9 +1,13 @@
 /** A Cloudflare worker that hands in modules which the runtime compiled. */
 import * as api from "@sft/loss";
+import { createParallelEngine } from "@sft/loss/parallel";
 import simd from "@sft/loss/kernels.wasm";
 import relaxed from "@sft/loss/kernels_relaxed.wasm";
+import chat from "./chat.mjs";
 import golden from "./golden.mjs";
 import { consume } from "./consume.mjs";
+import { useThreads } from "./parallel.mjs";
+import { useEntries } from "./entries.mjs";
 import { probe } from "./probe.mjs";
 
 api.init({ simd, relaxed });
@@ -11,6 +15,8 @@ api.init({ simd, relaxed });
 export default {
   async fetch() {
     const checks = consume(api, golden);
-    return Response.json({ checks, probes: await probe() });
+    const entries = await useEntries(chat);
+    const parallel = await useThreads(api, createParallelEngine);
+    return Response.json({ checks, probes: await probe(), parallel, entries });
   },
 };
