@@ -11,6 +11,8 @@ import { APP, type Machine, run, toolPath } from "./setup.ts";
 export interface Report {
   checks: { name: string; error: string | null }[];
   probes: Probes;
+  /** What webgpu.mjs found, where it ran. */
+  gpu?: { hasGpu: boolean; reason: string | null; checks: Report["checks"] };
   /** What entries.mjs found of `./chat` and `./formats`, where it ran. */
   entries?: Report["checks"];
   /** What parallel.mjs found, where it ran. */
@@ -147,8 +149,12 @@ const IMPORT_MAP = JSON.stringify({
   imports: {
     "@sft/loss": "/node_modules/@sft/loss/mod.js",
     "@sft/loss/parallel": "/node_modules/@sft/loss/src/parallel/mod.js",
+    "@sft/loss/webgpu": "/node_modules/@sft/loss/src/webgpu/mod.js",
   },
 });
+
+/** Has Chromium offer WebGPU also where it runs on the processor. */
+const WITH_GPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
 
 /** A page of Chromium under a strict Content-Security-Policy; isolated from other origins, or not. */
 export async function onChromium(
@@ -196,10 +202,11 @@ export async function onChromium(
   return await withPage(findChromium()!, async (page) => {
     await page.visit(`http://127.0.0.1:${server.addr.port}/`);
     try {
-      await page.until("globalThis.found && globalThis.foundEntries");
+      // without a GPU the shaders are compiled for the processor, which takes its time
+      await page.until("globalThis.found && globalThis.foundEntries", 90);
     } catch (cause) {
       throw new Error(page.complaints.join("\n"), { cause });
     }
     return await page.value("({ ...found, entries: foundEntries })");
-  });
+  }, options.wasm ? WITH_GPU : []);
 }

@@ -79,13 +79,19 @@ const ROOT_CHECKS = 16, ENTRY_CHECKS = 4, THREAD_CHECKS = 3;
 async function judgeRuntime(
   t: Deno.TestContext,
   column: { title: string; kernels: string; entries: readonly string[] },
-  { checks, probes, parallel, entries }: Report,
+  { checks, probes, parallel, entries, gpu }: Report,
 ): Promise<void> {
   const threads = parallel?.threads ?? 0;
   table.push({ ...column, probes, threads });
   await judge(t, checks, ROOT_CHECKS);
   await judge(t, parallel?.checks ?? [], THREAD_CHECKS);
   if (entries !== undefined) await judge(t, entries, ENTRY_CHECKS);
+  await judge(t, gpu?.checks ?? [], 1);
+  if (probes.webgpu && !gpu?.hasGpu) {
+    const why = `${column.title} has WebGPU, but no GPU here: ${gpu?.reason}`;
+    assert(Deno.env.get("REQUIRE_GPU") !== "1", why);
+    console.warn(why);
+  }
   // threads start wherever two of them can share a memory
   assertEquals(threads > 1, probes.threads, parallel?.reason ?? "");
 }

@@ -36,7 +36,7 @@ function linesOf(
     ["`./parallel`", ({ threads }) => threads > 1 ? "threads" : "one thread"],
     ["relaxed SIMD", flag("relaxedSimd")],
     ["`Float16Array`", flag("float16")],
-    ["WebGPU API", flag("webgpu")],
+    ["`./webgpu`", flag("webgpu")],
   ];
 }
 

@@ -21,6 +21,7 @@ export const TOOLS: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     NODES.map((version) => [nodeName(version), `${NODE}@${version}`]),
   ),
+  "@webgpu/types": "0.1.74",
   bun: "1.4.5",
   workerd: "1.20261117.1",
   "edge-runtime": "4.0.1",

@@ -139,9 +139,9 @@ export class Page {
     return result.value;
   }
 
-  /** Waits until an expression is true, for ten seconds at most. */
-  async until(expression: string): Promise<void> {
-    for (let i = 0; i < 200; i++) {
+  /** Waits until an expression is true, for ten seconds at most unless said. */
+  async until(expression: string, seconds = 10): Promise<void> {
+    for (let i = 0; i < 20 * seconds; i++) {
       if (await this.value(expression)) return;
       await new Promise((wake) => setTimeout(wake, 50));
     }
@@ -222,14 +222,15 @@ export class Page {
   }
 }
 
-/** Runs `use` with a page of a Chromium that lives as long. */
+/** Runs `use` with a page of a Chromium that lives as long; `flags` are added to its command line. */
 export async function withPage<T>(
   path: string,
   use: (page: Page) => Promise<T>,
+  flags: readonly string[] = [],
 ): Promise<T> {
   const home = await Deno.makeTempDir();
   const browser = new Deno.Command(path, {
-    args: [...FLAGS, `--user-data-dir=${home}`],
+    args: [...FLAGS, ...flags, `--user-data-dir=${home}`],
     stdin: "null",
     stdout: "null",
     stderr: "null",

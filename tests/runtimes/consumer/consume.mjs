@@ -126,7 +126,7 @@ export function consume(api, golden) {
 }
 
 /** Golden logits as the array they are for. */
-function arrayOf({ logits }, name) {
+export function arrayOf({ logits }, name) {
   const isHalf = name === "bf16" || name === "f16";
   return (isHalf ? Uint16Array : Float32Array).from(logits[name], Number);
 }
@@ -146,7 +146,7 @@ function same(actual, wanted, what = "value") {
 }
 
 /** Throws unless |a - e| / max(1, |e|) is within the bound; NaN is NaN, infinity itself. */
-function near(actual, wanted, what) {
+export function near(actual, wanted, what) {
   if (Object.is(actual, wanted)) return;
   const error = Math.abs(actual - wanted) / Math.max(1, Math.abs(wanted));
   if (error <= LOSS_BOUND) return;
@@ -154,7 +154,7 @@ function near(actual, wanted, what) {
 }
 
 /** Throws unless |a - e| / (|e| + 1e-4 · max |e| of the row) is within the bound everywhere. */
-function nearRows(actual, wanted, vocabSize) {
+export function nearRows(actual, wanted, vocabSize, bound = GRAD_BOUND) {
   if (actual.length !== wanted.length) throw new Error("gradient: its length");
   for (let row = 0; row < wanted.length; row += vocabSize) {
     const values = wanted.slice(row, row + vocabSize);
@@ -162,7 +162,7 @@ function nearRows(actual, wanted, vocabSize) {
     for (let k = 0; k < vocabSize; k++) {
       const a = actual[row + k], e = values[k];
       if (a === e || (a !== a && e !== e)) continue;
-      if (Math.abs(a - e) <= GRAD_BOUND * (Math.abs(e) + 1e-4 * top)) continue;
+      if (Math.abs(a - e) <= bound * (Math.abs(e) + 1e-4 * top)) continue;
       throw new Error(`gradient[${row + k}]: ${a} instead of ${e}`);
     }
   }

@@ -1,6 +1,7 @@
 /** A Cloudflare worker that hands in modules which the runtime compiled. */
 import * as api from "@sft/loss";
 import { createParallelEngine } from "@sft/loss/parallel";
+import * as webgpu from "@sft/loss/webgpu";
 import simd from "@sft/loss/kernels.wasm";
 import relaxed from "@sft/loss/kernels_relaxed.wasm";
 import chat from "./chat.mjs";
@@ -9,6 +10,7 @@ import { consume } from "./consume.mjs";
 import { useThreads } from "./parallel.mjs";
 import { useEntries } from "./entries.mjs";
 import { probe } from "./probe.mjs";
+import { useGpu } from "./webgpu.mjs";
 
 api.init({ simd, relaxed });
 
@@ -17,6 +19,8 @@ export default {
     const checks = consume(api, golden);
     const entries = await useEntries(chat);
     const parallel = await useThreads(api, createParallelEngine);
-    return Response.json({ checks, probes: await probe(), parallel, entries });
+    const gpu = await useGpu(webgpu, golden);
+    const probes = await probe();
+    return Response.json({ checks, probes, parallel, entries, gpu });
   },
 };
