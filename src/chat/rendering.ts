@@ -24,6 +24,7 @@ import { readTags } from "./tags.ts";
 import { type ChatTemplate, compileTemplate, dateOf } from "./template.ts";
 import { findTurns } from "./turns.ts";
 import type { Chat, Rendering } from "./understood.ts";
+import { findUnread } from "./unread_fields.ts";
 
 /** What a chat is rendered with. */
 export interface RenderOptions {
@@ -123,6 +124,7 @@ export function understandChat(
   };
   checkTexts(rendering);
   checkTurns(rendering);
+  findings.push(...findUnread(messages, tools, template.source, text));
   return rendering;
 }
 

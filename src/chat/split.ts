@@ -86,7 +86,13 @@ export function encodeChatRows(
   const whole = encodeRendering(rendering, options.tokenizer);
   const others = trained.some((one, i) => one && !answers.includes(i));
   const isWhole = reason === null && (split === "auto" || answers.length < 2);
-  if (answers.length === 0 || others || isWhole) return [whole];
+  if (answers.length === 0 || isWhole) return [whole];
+  if (others) {
+    const detail = `${reason ?? "One row per answer was asked for"}: it is ` +
+      "one row all the same, as messages are trained that do not answer";
+    const finding: Finding = { code: "history-rewritten", detail };
+    return [{ ...whole, findings: [...whole.findings, finding] }];
+  }
   const rows = answers.map((index) => {
     const part = messages.slice(0, index + 1).map((message, i) => ({
       ...message,
