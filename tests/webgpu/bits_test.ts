@@ -1,0 +1,215 @@
+/**
+ * A row's bits depend on that row alone: not on its neighbours, on how many
+ * there are, on the windows that hold them, on whether a workgroup has a row or
+ * a block of one, nor on the run. And many rows: beyond one dimension's 65,535.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import type { LogitsType } from "../../src/contract.ts";
+import type { LossProblem } from "../../src/engine.ts";
+import { encodeBf16, encodeF16 } from "../../src/half.ts";
+import { referenceEngine } from "../../src/reference/engine.ts";
+import { BLOCK } from "../../src/webgpu/storage_wgsl.ts";
+import { gridOf, windowsOf } from "../../src/webgpu/windows.ts";
+import { assertBits } from "../conformance/bits.ts";
+import { gradError, lossError, normalLogits, seeded } from "../engines.ts";
+import { gpuTest } from "./gpu.ts";
+import { type Answer, ask, type Question, type Way } from "./replay.ts";
+
+const ENCODE = {
+  f32: (x: Float32Array) => x,
+  bf16: (x: Float32Array) => Uint16Array.from(x, encodeBf16),
+  f16: (x: Float32Array) => Uint16Array.from(x, encodeF16),
+};
+
+/** A problem with a third of its rows ignored, and the coefficient 1 / rows. */
+function question(
+  rows: number,
+  vocabSize: number,
+  dtype: LogitsType,
+  more: Partial<LossProblem> = {},
+): Question {
+  const random = seeded(rows + vocabSize);
+  const problem: LossProblem = {
+    logits: ENCODE[dtype](normalLogits(rows * vocabSize, vocabSize)),
+    dtype,
+    rows,
+    vocabSize,
+    rowStride: vocabSize,
+    targets: Int32Array.from(
+      { length: rows },
+      () => random() < 1 / 3 ? -100 : Math.floor(random() * vocabSize),
+    ),
+    ignoreIndex: -100,
+    rowWeights: null,
+    classWeights: null,
+    labelSmoothing: 0,
+    zLoss: 0,
+    softcap: 0,
+    logitScale: 1,
+    metrics: false,
+    ...more,
+  };
+  const coefficients = new Float64Array(rows).fill(1 / rows);
+  return { problem, coefficients, into: "in-place" };
+}
+
+function assertSameAnswer(actual: Answer, expected: Answer, what: string) {
+  const { perToken, logSumExp, entropy, flags } = expected.scores;
+  assertBits(actual.scores.perToken, perToken, `${what}: perToken`);
+  assertBits(actual.scores.logSumExp, logSumExp, `${what}: logSumExp`);
+  assertBits(actual.scores.entropy, entropy, `${what}: entropy`);
+  assertBits(actual.scores.flags, flags, `${what}: flags`);
+  assertEquals(
+    new Uint32Array(
+      actual.gradient!.slice(0, actual.gradient!.byteLength & ~3),
+    ),
+    new Uint32Array(
+      expected.gradient!.slice(0, expected.gradient!.byteLength & ~3),
+    ),
+    `${what}: gradient`,
+  );
+}
+
+const EVERYTHING: Partial<LossProblem> = {
+  metrics: true,
+  labelSmoothing: 0.1,
+  zLoss: 1e-3,
+  softcap: 20,
+  logitScale: -1.5,
+};
+
+for (const dtype of ["f32", "bf16", "f16"] as const) {
+  gpuTest(
+    `windows, shared rows and repeats change no bit: ${dtype}`,
+    async ({ heap }) => {
+      for (const more of [{}, EVERYTHING]) {
+        // an odd number of columns, three blocks of them
+        const asked = question(200, 2 * BLOCK + 77, dtype, more);
+        const small = question(300, 33, dtype, more);
+        for (const q of [asked, small]) {
+          const rowBytes = q.problem.vocabSize * (dtype === "f32" ? 4 : 2);
+          const ways: Way[] = [
+            { shared: false },
+            { shared: true },
+            { shared: false, bindingLimit: 128 * rowBytes },
+            { shared: true, bindingLimit: 150 * rowBytes },
+          ];
+          const [expected] = await ask(heap, [q], { shared: false });
+          for (const way of ways) {
+            const [found] = await ask(heap, [q], way);
+            assertSameAnswer(found!, expected!, JSON.stringify(way));
+          }
+        }
+      }
+    },
+  );
+}
+
+gpuTest("a row alone has the bits it has among others", async ({ heap }) => {
+  const V = BLOCK + 5, N = 7;
+  const all = question(N, V, "f32", { metrics: true });
+  all.problem.targets.fill(9);
+  const [expected] = await ask(heap, [all]);
+  const logits = all.problem.logits as Float32Array;
+  const alone = Array.from({ length: N }, (_, i): Question => ({
+    ...all,
+    problem: {
+      ...all.problem,
+      rows: 1,
+      targets: all.problem.targets.slice(i, i + 1),
+      logits: logits.slice(i * V, (i + 1) * V),
+    },
+    coefficients: all.coefficients!.slice(i, i + 1),
+  }));
+  const found = await ask(heap, alone);
+  found.forEach(({ scores, gradient }, i) => {
+    const { perToken, entropy } = expected!.scores;
+    assertBits([scores.perToken[0]!], [perToken[i]!], `row ${i}`);
+    assertBits([scores.entropy[0]!], [entropy[i]!], `row ${i}`);
+    assertEquals(
+      new Uint32Array(gradient!),
+      new Uint32Array(expected!.gradient!, 4 * V * i, V),
+    );
+  });
+});
+
+gpuTest(
+  "70,001 rows need a second dimension, and all are computed",
+  async ({ heap }) => {
+    const N = 70001;
+    const asked = question(N, 3, "f32");
+    const { problem, coefficients } = asked;
+    // few are scored, for a software driver's sake; the ends of both dimensions are
+    const scored = [0, 35000, 35001, 65534, 65535, 65536, N - 1];
+    problem.targets.forEach((_, i) => {
+      problem.targets[i] = i % 100 === 0 || scored.includes(i) ? i % 3 : -100;
+    });
+    const exact = new Float64Array(3 * N);
+    const truth = referenceEngine.differentiate(problem, coefficients!, {
+      array: exact,
+      dtype: "f64",
+      rowStride: 3,
+    });
+    const [found] = await ask(heap, [{ ...asked, into: "new" }]);
+    assert(gradError(new Float32Array(found!.gradient!), exact, 3) <= 5e-6);
+    truth.perToken.forEach((e, i) =>
+      assert(lossError(found!.scores.perToken[i]!, e) <= 1e-6, `row ${i}`)
+    );
+  },
+);
+
+gpuTest("a wide row is shared out among workgroups", async ({ heap }) => {
+  const asked = question(1, 151936, "f32");
+  asked.problem.targets[0] = 151935;
+  const exact = new Float64Array(151936);
+  const truth = referenceEngine.differentiate(
+    asked.problem,
+    asked.coefficients!,
+    { array: exact, dtype: "f64", rowStride: 151936 },
+  );
+  const [found] = await ask(heap, [asked]);
+  assert(lossError(found!.scores.perToken[0]!, truth.perToken[0]!) <= 1e-7);
+  const error = gradError(new Float32Array(found!.gradient!), exact, 151936);
+  assert(error <= 1e-6, `gradient is off by ${error}`);
+});
+
+Deno.test("windowsOf() covers all rows with windows that begin at legal offsets", () => {
+  for (const rowBytes of [[4], [128012], [6, 12], [66, 132], [256], [2]]) {
+    for (const rows of [1, 63, 64, 65, 1000]) {
+      for (const limit of [1 << 17, 1 << 20, 1 << 27]) {
+        if (Math.max(...rowBytes) * 128 > limit) continue;
+        let next = 0;
+        for (
+          const { first, rows: count } of windowsOf(rows, rowBytes, limit, 256)
+        ) {
+          assertEquals(first, next);
+          next = first + count;
+          for (const bytes of rowBytes) {
+            assertEquals(first * bytes % 256, 0);
+            assert(count * bytes <= limit);
+          }
+        }
+        assertEquals(next, rows);
+      }
+    }
+  }
+  assertThrows(
+    () => windowsOf(2, [1 << 20], 1 << 19, 256),
+    RangeError,
+    "binding",
+  );
+  assertThrows(
+    () => windowsOf(200, [1002], 1 << 14, 256),
+    RangeError,
+    "128 rows",
+  );
+});
+
+Deno.test("gridOf() has room for every workgroup in dimensions of at most 65,535", () => {
+  for (const count of [0, 1, 65535, 65536, 70001, 131071, 4294836225]) {
+    const [x, y] = gridOf(count);
+    assert(x <= 65535 && y <= 65535 && x * y >= count && x * y - count < 65535);
+  }
+});
