@@ -26,6 +26,12 @@ type Stored = Float32Array | Uint16Array;
 /** How many times the work a logit costs on the float64 path, at least. */
 const GENERAL = 10;
 
+/** Pieces for each thread, so that at the end none waits long for another. */
+const SHARES = 8;
+
+/** Bytes of float32 logits that are not cut further: a thread takes as long to wake as to score them. */
+const LEAST = 64 * 1024;
+
 /** An engine over one build of a crew. */
 export class CrewEngine implements Engine {
   readonly name: EngineName;
@@ -219,8 +225,10 @@ export class CrewEngine implements Engine {
     const plain = !metrics && softcap === 0 && logitScale === 1 &&
       labelSmoothing === 0 && zLoss === 0;
     const cost = 4 * job.vocabSize * (plain ? 1 : GENERAL);
-    const fitting = Math.floor(this.#crew.pieceBytes / cost);
-    job.pieceRows = Math.max(1, Math.min(ROWS, fitting));
+    const { pieceBytes, threads } = this.#crew;
+    const share = job.rows * cost / (SHARES * threads);
+    const size = Math.min(pieceBytes, Math.max(LEAST, share));
+    job.pieceRows = Math.max(1, Math.min(ROWS, Math.floor(size / cost)));
     job.pieces = Math.ceil(job.rows / job.pieceRows);
     this.#crew.begin(this.#build, job);
   }
