@@ -1,9 +1,12 @@
 /**
  * What threads gain: the loss on 1, 2, 4, ... threads over the loss on one, beside
- * a bare loop of multiply-adds on as many threads over itself on one. All are
- * timed in turn in one process. The figure is the ratio of the two gains: of best
- * times, and as the median over the rounds of the ratio within a round, in which
- * whatever else the machine does falls on both alike.
+ * a bare loop of multiply-adds on as many threads over itself on one. The figure
+ * is the ratio of the two gains.
+ *
+ * All are timed in turn in one process, each between two runs of the bare loop on
+ * as many threads. A shared machine takes processors away for a while and gives
+ * them back: a time counts only if both runs beside it are within a tenth of the
+ * bare loop's best, and rounds go on until enough times count.
  *
  *     deno run --allow-read=. --allow-sys=cpus --allow-write=bench bench/parallel.ts
  *
@@ -19,10 +22,14 @@ import { makeBatch, verify } from "./data.ts";
 import { machine } from "./harness.ts";
 import { startFma } from "./parallel_fma.ts";
 
-const ROUNDS = 61;
+/** Times that must count for each case, and seconds after which what there is must do. */
+const WANTED = 25, MOST = 60;
 
-/** Pieces of the bare loop; some 5 ms on one thread. */
+/** Pieces of the bare loop: some 4 ms on one thread, about as long as what is timed. */
 const PIECES = 100;
+
+/** How much longer than its best the bare loop may take beside a time that counts. */
+const QUIET = 1.1;
 
 const SHAPES = [[512, 32000], [128, 128256], [4096, 4096], [64, 1000]] as const;
 const AIMS = { least: 0.85, aim: 0.95 };
@@ -36,11 +43,19 @@ interface Case {
   before?: () => void;
 }
 
-/** All that is timed on one number of threads; the bare loop is the first. */
+/** All that is timed on one number of threads. */
 interface Team {
   threads: number;
+  bare(): void;
   cases: Case[];
   stop(): void;
+}
+
+/** One timing, in milliseconds, with those of the bare loop around it. */
+interface Sample {
+  before: number;
+  time: number;
+  after: number;
 }
 
 /** 1, 2, 4, ... up to what the machine runs at once. */
@@ -75,8 +90,8 @@ async function openTeam(
   const own = workspace.logits;
   return {
     threads,
+    bare: () => fma.run(PIECES),
     cases: [
-      { what: "bare loop", run: () => fma.run(PIECES) },
       { what: "forward", before: fill, run: () => score(own, labels) },
       {
         what: "forward + gradient in place",
@@ -97,67 +112,79 @@ async function openTeam(
   };
 }
 
-/** One case on some threads, against one thread and against the bare loop. */
+/** One case on some threads, against one thread and against the bare loop; medians of what counts. */
 interface Line {
   what: string;
   threads: number;
-  /** Best time, in milliseconds. */
-  best: number;
-  /** One thread's best over these threads' best. */
+  /** How many times counted, of how many. */
+  counted: string;
+  /** Milliseconds. */
+  time: number;
+  /** One thread's time over these threads'. */
   gain: number;
   /** The same of the bare loop. */
   bare: number;
-  /** gain / bare. */
-  share: number;
-  /** The median over rounds of the same ratio within a round. */
-  paired: number;
 }
 
 async function measure(rows: number, vocabSize: number): Promise<Line[]> {
   const batch = makeBatch(rows, vocabSize);
   const teams: Team[] = [];
   for (const threads of counts()) teams.push(await openTeam(threads, batch));
-  // times[team][case][round]
-  const times = teams.map(({ cases }) => cases.map((): number[] => []));
-  for (let round = -3; round < ROUNDS; round++) {
+  // samples[team][case]
+  const samples = teams.map(({ cases }) => cases.map((): Sample[] => []));
+  const best = teams.map(() => Infinity);
+  const counting = (t: number, c: number) =>
+    samples[t]![c]!.filter(({ before, after }) =>
+      Math.max(before, after) <= QUIET * best[t]!
+    );
+  const enough = () =>
+    samples.every((team, t) =>
+      team.every((_, c) => counting(t, c).length >= WANTED)
+    );
+  const end = performance.now() + 1000 * MOST;
+  for (let round = -3; performance.now() < end && !enough(); round++) {
     for (let c = 0; c < teams[0]!.cases.length; c++) {
-      for (const [t, { cases }] of teams.entries()) {
-        const { before, run } = cases[c]!;
-        before?.();
-        const start = performance.now();
-        run();
-        const time = performance.now() - start;
-        if (round >= 0) times[t]![c]!.push(time);
+      for (const [t, { bare, cases }] of teams.entries()) {
+        cases[c]!.before?.();
+        const before = timed(bare);
+        const time = timed(cases[c]!.run);
+        const after = timed(bare);
+        if (round < 0) continue;
+        best[t] = Math.min(best[t]!, before, after);
+        samples[t]![c]!.push({ before, time, after });
       }
     }
   }
   for (const team of teams) team.stop();
-  const [bares, ...kinds] = teams[0]!.cases.map(({ what }, c) => ({
-    what,
-    lists: times.map((team) => team[c]!),
-  }));
-  return kinds.flatMap(({ what, lists }) =>
-    teams.slice(1).map(({ threads }, i) => {
-      const of = ([one, ...others]: number[][]) => ({
-        gain: Math.min(...one!) / Math.min(...others[i]!),
-        gains: one!.map((time, round) => time / others[i]![round]!),
-      });
-      const own = of(lists), bare = of(bares!.lists);
+  return teams[0]!.cases.flatMap(({ what }, c) => {
+    const medians = teams.map((_, t) => {
+      const list = counting(t, c);
       return {
-        what,
-        threads,
-        best: Math.min(...lists[i + 1]!),
-        gain: own.gain,
-        bare: bare.gain,
-        share: own.gain / bare.gain,
-        paired: median(own.gains.map((gain, r) => gain / bare.gains[r]!)),
+        time: median(list.map(({ time }) => time)),
+        bare: median(list.flatMap(({ before, after }) => [before, after])),
+        counted: `${list.length} of ${samples[t]![c]!.length}`,
       };
-    })
-  );
+    });
+    const [one, ...others] = medians;
+    return others.map(({ time, bare, counted }, i) => ({
+      what,
+      threads: teams[i + 1]!.threads,
+      counted,
+      time,
+      gain: one!.time / time,
+      bare: one!.bare / bare,
+    }));
+  });
+}
+
+function timed(run: () => unknown): number {
+  const start = performance.now();
+  run();
+  return performance.now() - start;
 }
 
 function median(list: number[]): number {
-  return list.sort((a, b) => a - b)[list.length >> 1]!;
+  return list.sort((a, b) => a - b)[list.length >> 1] ?? NaN;
 }
 
 function verdict(share: number): string {
@@ -170,25 +197,23 @@ async function main(): Promise<void> {
     "# Threads",
     "",
     `${machine()}; default build: relaxed SIMD.`,
-    `${ROUNDS} rounds, every case once a round on one thread and on more, in one process: \`bench/parallel.ts\`. The gain is one thread's`,
-    "best time over many threads' best; the bare loop is multiply-adds in registers on as many threads. The last column is the",
-    "median over the rounds of gain / bare within a round: other work on the machine falls on both.",
+    "Medians, in one process, of times beside which the bare loop on as many threads ran at its best (within a tenth, just",
+    "before and just after); a shared machine takes processors away for whiles, and such times do not count. The gain is one",
+    "thread's time over many threads'; the bare loop is multiply-adds in registers, its pieces handed out in the same way.",
     "",
-    "| shape | what | threads | ms | gain | bare loop's gain | gain / bare | median |",
+    "| shape | what | threads | times that count | ms | gain | bare loop's gain | gain / bare |",
     "| --- | --- | --- | --- | --- | --- | --- | --- |",
   ];
   const figures: Line[] = [];
   const x = (n: number) => `${n.toFixed(2)}x`;
   for (const [rows, vocabSize] of SHAPES) {
     for (const line of await measure(rows, vocabSize)) {
-      const { what, threads, best, gain, bare, share, paired } = line;
+      const { what, threads, counted, time, gain, bare } = line;
       if (rows === 512 && !what.includes("foreign")) figures.push(line);
       out.push(
-        `| ${rows} x ${vocabSize} | ${what} | ${threads} | ${
-          best.toFixed(2)
-        } | ${x(gain)} | ${x(bare)} | ${share.toFixed(2)} | ${
-          paired.toFixed(2)
-        } |`,
+        `| ${rows} x ${vocabSize} | ${what} | ${threads} | ${counted} | ${
+          time.toFixed(2)
+        } | ${x(gain)} | ${x(bare)} | ${(gain / bare).toFixed(2)} |`,
       );
       console.log(out.at(-1));
     }
@@ -198,7 +223,8 @@ async function main(): Promise<void> {
     "| figure at 512 x 32000 | measured | at least | aim | |",
     "| --- | --- | --- | --- | --- |",
   );
-  for (const { what, threads, share } of figures) {
+  for (const { what, threads, gain, bare } of figures) {
+    const share = gain / bare;
     out.push(
       `| ${what}, ${threads} threads / bare loop | ${
         share.toFixed(2)

@@ -7,6 +7,7 @@
  */
 import type { Action } from "./actions.ts";
 import type { TokenIds } from "./contract.ts";
+import { kindOf, plainView } from "./typed_arrays.ts";
 
 export type { Action };
 
@@ -163,6 +164,10 @@ export function isListLike(value: unknown): value is ArrayLike<unknown> {
     length >= 0;
 }
 
+function isInt32Array(ids: TokenIds): ids is Int32Array {
+  return kindOf(ids) === "Int32Array";
+}
+
 /** One element as a whole int32, or an error that names it. */
 function readInteger(
   action: Action,
@@ -190,7 +195,7 @@ export function readIds(
   name: string,
   ids: TokenIds,
 ): Int32Array {
-  if (ids instanceof Int32Array) return ids;
+  if (isInt32Array(ids)) return plainView(ids, Int32Array);
   if (!isListLike(ids)) {
     wrongKind(action, `${name} must be an array of whole numbers`, ids);
   }
@@ -211,8 +216,10 @@ export function readLabels(
   vocabSize: number,
   ignoreIndex: number,
 ): Int32Array {
-  const narrow = labels instanceof Int32Array;
-  const out = narrow ? labels : new Int32Array(labels.length);
+  const narrow = isInt32Array(labels);
+  const out = narrow
+    ? plainView(labels, Int32Array)
+    : new Int32Array(labels.length);
   for (let i = 0; i < out.length; i++) {
     const given = labels[i];
     if (typeof given !== "number" && typeof given !== "bigint") {

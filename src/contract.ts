@@ -70,7 +70,12 @@ export interface HalfArray extends ArrayLike<number> {
   readonly [Symbol.toStringTag]: string;
 }
 
-/** The arrays that can hold logits. */
+/**
+ * The arrays that can hold logits: of these types, whatever their subclass, realm
+ * or buffer. A buffer may be shared between threads (nobody may write to it
+ * during a call) or resizable: what counts is the array's length when the call
+ * begins. One that was transferred away is a TypeError.
+ */
 export type LogitsArray = Float32Array | Uint16Array | HalfArray;
 
 /** A tensor as ONNX Runtime Web and transformers.js hand it out; rank 2 [N, V] or 3 [B, T, V]. */

@@ -24,7 +24,7 @@ import type { Engine, GradTarget } from "../engine.ts";
 import { coefficients } from "../reference/normalize.ts";
 import { engineFor } from "../wasm/workspace.ts";
 import { plainLoss } from "./plain.ts";
-import { prepare, type Prepared } from "./problem.ts";
+import { checkUnchanged, prepare, type Prepared } from "./problem.ts";
 import { assemble, weighRows } from "./result.ts";
 
 const ACTION = "compute loss";
@@ -68,6 +68,7 @@ export function scorePrepared(
   prepared: Prepared,
   engine: Engine = engineFor(prepared.problem, prepared.deterministic, true),
 ): LossResult {
+  checkUnchanged(prepared);
   const weighing = weighRows(prepared);
   return assemble(engine, prepared, weighing, engine.score(prepared.problem));
 }
@@ -135,6 +136,7 @@ export function differentiatePrepared(
     totalTokens,
     upstream,
   );
+  checkUnchanged(prepared);
   const inPlace = into === "in-place";
   const target: GradTarget = inPlace
     ? {

@@ -26,6 +26,7 @@ export function plainLoss(
   options: LossOptions | undefined,
 ): LossResult | null {
   if (options !== undefined || !(logits instanceof Float32Array)) return null;
+  if (!ArrayBuffer.isView(logits)) return null; // a proxy of one
   if (!(labels instanceof Int32Array || Array.isArray(labels))) return null;
   const rows = labels.length, vocabSize = logits.length / rows;
   // whole, positive, and not the NaN or Infinity of no labels

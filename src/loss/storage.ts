@@ -4,7 +4,9 @@
  * @module
  */
 import { type Action, wrongKind } from "../checks.ts";
-import type { LogitsArray, LogitsType } from "../contract.ts";
+import type { HalfArray, LogitsArray, LogitsType } from "../contract.ts";
+import { halfBits } from "../half.ts";
+import { isLost, kindOf, plainView } from "../typed_arrays.ts";
 
 /** Logits as the engines read them: the stored numbers, and how they are stored. */
 export function readStorage(
@@ -12,12 +14,13 @@ export function readStorage(
   data: LogitsArray,
   dtype: LogitsType | undefined,
 ): { array: Float32Array | Uint16Array; dtype: LogitsType } {
+  const kind = kindOf(data);
   let array: Float32Array | Uint16Array;
   let natural: LogitsType;
-  if (data instanceof Float32Array) {
-    array = data;
+  if (kind === "Float32Array") {
+    array = plainView(data as Float32Array, Float32Array);
     natural = "f32";
-  } else if (data instanceof Uint16Array) {
+  } else if (kind === "Uint16Array") {
     if (dtype !== "bf16" && dtype !== "f16") {
       wrongKind(
         action,
@@ -25,15 +28,10 @@ export function readStorage(
         dtype,
       );
     }
-    array = data;
+    array = plainView(data as Uint16Array, Uint16Array);
     natural = dtype;
-  } else if (
-    ArrayBuffer.isView(data) &&
-    (data as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] ===
-      "Float16Array"
-  ) {
-    const half = data as LogitsArray;
-    array = new Uint16Array(half.buffer, half.byteOffset, half.length);
+  } else if (kind === "Float16Array") {
+    array = halfBits(data as HalfArray);
     natural = "f16";
   } else {
     wrongKind(
@@ -42,10 +40,17 @@ export function readStorage(
       data,
     );
   }
+  if (isLost(data)) {
+    wrongKind(
+      action,
+      "logits must not have lost their buffer (it was transferred, or shrunk under them)",
+      data,
+    );
+  }
   if (dtype !== undefined && dtype !== natural) {
     wrongKind(
       action,
-      `dtype must be "${natural}" where logits are a ${data.constructor.name}`,
+      `dtype must be "${natural}" where logits are a ${kind}`,
       dtype,
     );
   }
