@@ -25,6 +25,8 @@ export class SharedMemory {
   f64!: Float64Array;
   /** Blocks in use, by address. */
   readonly #blocks: Block[] = [];
+  /** What lies from here on was never handed out. */
+  #used = 0;
   /** Every buffer this memory has ever shown itself as: each growth makes another. */
   readonly #buffers = new WeakSet<ArrayBufferLike>();
 
@@ -33,7 +35,7 @@ export class SharedMemory {
     this.#view();
   }
 
-  /** A block of at least `bytes` bytes, readable a little beyond, filled with whatever was there. */
+  /** A block of at least `bytes` bytes, readable a little beyond, that holds whatever was there before. */
   allocate(bytes: number): number {
     const size = align(bytes + SLACK);
     let at = 0, index = 0;
@@ -44,6 +46,15 @@ export class SharedMemory {
     }
     this.#grow(at + size);
     this.#blocks.splice(index, 0, { at, bytes: size });
+    this.#used = Math.max(this.#used, at + size);
+    return at;
+  }
+
+  /** The same, all zeros. What was never handed out holds none else, and is not touched: it may be gigabytes. */
+  allocateZeros(bytes: number): number {
+    const used = this.#used;
+    const at = this.allocate(bytes);
+    new Uint8Array(this.memory.buffer).fill(0, at, Math.min(at + bytes, used));
     return at;
   }
 

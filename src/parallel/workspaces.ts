@@ -26,12 +26,11 @@ export class Workspaces {
     const { rows, vocabSize, dtype } = readSize(options);
     const length = rows * vocabSize;
     const bytes = length * (dtype === "f32" ? 4 : 2);
-    const at = this.#memory.allocate(bytes);
+    const at = this.#memory.allocateZeros(bytes);
     const { buffer } = this.#memory.memory;
     const logits = dtype === "f32"
       ? new Float32Array(buffer, at, length)
       : new Uint16Array(buffer, at, length);
-    logits.fill(0); // it may have been another's
     const place = { at, end: at + bytes };
     this.#live.add(place);
     return new SharedWorkspace(logits, rows, vocabSize, dtype, () => {

@@ -1,0 +1,206 @@
+/**
+ * Memory at its limits: 4 GiB, a machine that has no more, views that are held
+ * while it grows, workspaces that are gone.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  createLossWorkspace,
+  maskedCrossEntropy,
+  maskedCrossEntropyGrad,
+  maskLabels,
+} from "../../mod.ts";
+import { createParallelEngine } from "../../src/parallel/mod.ts";
+import { KernelMemory, rowTablesSize, SLACK } from "../../src/wasm/memory.ts";
+import { fastestBuild } from "../../src/wasm/loader.ts";
+import { assertBits } from "../conformance/bits.ts";
+import { normalLogits } from "../engines.ts";
+
+const V = 1024;
+
+/** Where memory may end: 4 GiB less a page. */
+const END = 65535 * 65536;
+
+/** The last two rows of some logits, scored and differentiated in place, give what they give elsewhere. */
+function assertLastRows(
+  all: Float32Array,
+  score: typeof maskedCrossEntropy,
+  slope: typeof maskedCrossEntropyGrad,
+): void {
+  const rows = normalLogits(2 * V, 3), labels = [1, V - 1];
+  const last = all.subarray(all.length - 2 * V);
+  assert(END - last.byteOffset - last.byteLength < 8 * V, "not at the end");
+  last.set(rows);
+  const options = { perToken: true, metrics: true };
+  assertEquals(
+    score(last, labels, options),
+    maskedCrossEntropy(rows, labels, options),
+  );
+  const { gradLogits } = maskedCrossEntropyGrad(rows, labels);
+  slope(last, labels, { into: "in-place" });
+  assertBits(last, gradLogits);
+}
+
+// the system gives pages when they are touched, so these gigabytes cost none
+
+Deno.test("the last rows below 4 GiB are rows like any, and one more is refused", () => {
+  const { heap } = new KernelMemory(fastestBuild());
+  const room = END - heap - rowTablesSize(V) - SLACK;
+  const rows = Math.floor(room / (4 * V));
+  const workspace = createLossWorkspace({ rows, vocabSize: V });
+  assertLastRows(workspace.logits, maskedCrossEntropy, maskedCrossEntropyGrad);
+  workspace.dispose();
+  assertThrows(
+    () => createLossWorkspace({ rows: rows + 1, vocabSize: V }),
+    RangeError,
+    "must stay below 4 GiB (use fewer rows at a time, or shorter ones)",
+  );
+});
+
+Deno.test("the same in the memory that threads share", async () => {
+  const engine = await createParallelEngine({ threads: 2 });
+  try {
+    // what a call needs beside the logits has its room first (less than 64 rows' worth)
+    engine.maskedCrossEntropy(new Float32Array(2 * V), [0, 0], {
+      metrics: true,
+    });
+    const probe = engine.createWorkspace({ rows: 1, vocabSize: V });
+    const room = END - probe.logits.byteOffset - SLACK;
+    probe.dispose();
+    const rows = Math.floor(room / (4 * V));
+    const workspace = engine.createWorkspace({ rows, vocabSize: V });
+    assertLastRows(
+      workspace.logits,
+      engine.maskedCrossEntropy.bind(engine),
+      engine.maskedCrossEntropyGrad.bind(engine),
+    );
+    // no room is left for what must be copied in; what has room still works
+    assertThrows(
+      () => engine.maskedCrossEntropy(new Float32Array(64 * V), [0]),
+      RangeError,
+      "must stay below 4 GiB",
+    );
+    const some = workspace.logits.subarray(0, V);
+    some.fill(0);
+    assertEquals(engine.maskedCrossEntropy(some, [0]).activeTokens, 1);
+    workspace.dispose();
+    assertThrows(
+      () => engine.createWorkspace({ rows: rows + 64, vocabSize: V }),
+      RangeError,
+      "must stay below 4 GiB",
+    );
+  } finally {
+    engine.dispose();
+  }
+});
+
+/** While `test` runs, memory does not grow. */
+function withoutMemory(test: () => void): void {
+  const { grow } = WebAssembly.Memory.prototype;
+  WebAssembly.Memory.prototype.grow = () => {
+    throw new RangeError("WebAssembly.Memory.grow(): Unable to grow");
+  };
+  try {
+    test();
+  } finally {
+    WebAssembly.Memory.prototype.grow = grow;
+  }
+}
+
+Deno.test("a machine that has no more memory is an error that says what to do, and nothing is lost", async () => {
+  const engine = await createParallelEngine({ threads: 2 });
+  try {
+    const N = 3, large = new Float32Array(N * 2 ** 20);
+    large.fill(7);
+    const labels = new Int32Array(N);
+    const small = normalLogits(40, 1);
+    const before = maskedCrossEntropy(small, [1, 2]);
+    withoutMemory(() => {
+      const attempts = [
+        () => maskedCrossEntropy(large, labels),
+        () => maskedCrossEntropyGrad(large, labels, { into: "in-place" }),
+        () =>
+          engine.maskedCrossEntropyGrad(large, labels, { into: "in-place" }),
+        () => createLossWorkspace({ rows: 10, vocabSize: 2 ** 20 }),
+        () => engine.createWorkspace({ rows: 10, vocabSize: 2 ** 20 }),
+        () => maskLabels(new Int32Array(2 ** 20), [[0, 5]]),
+      ];
+      for (const attempt of attempts) {
+        assertThrows(
+          attempt,
+          RangeError,
+          "the machine has no more: use fewer rows at a time, or shorter ones",
+        );
+      }
+      assertEquals(maskedCrossEntropy(small, [1, 2]), before);
+      assertEquals(engine.maskedCrossEntropy(small, [1, 2]), before);
+    });
+    assert(large.every((x) => x === 7));
+    const { loss } = maskedCrossEntropy(large, labels);
+    assertEquals(engine.maskedCrossEntropy(large, labels).loss, loss);
+  } finally {
+    engine.dispose();
+  }
+});
+
+Deno.test("results and workspaces that are held do not notice that memory grows", async () => {
+  const engine = await createParallelEngine({ threads: 2 });
+  try {
+    const N = 5, rows = normalLogits(N * 50, 2), labels = [1, 2, 3, -100, 4];
+    const options = { perToken: true, logSumExp: true };
+    const one = createLossWorkspace({ rows: N, vocabSize: 50 });
+    const two = engine.createWorkspace({ rows: N, vocabSize: 50 });
+    one.logits.set(rows);
+    two.logits.set(rows);
+    const held = [
+      maskedCrossEntropyGrad(rows, labels, options),
+      maskedCrossEntropyGrad(one.logits, labels, options),
+      engine.maskedCrossEntropyGrad(rows, labels, options),
+      engine.maskedCrossEntropyGrad(two.logits, labels, options),
+    ];
+    const copy = structuredClone(held[0]);
+    for (const V of [2 ** 18, 2 ** 20, 2 ** 22]) {
+      const large = new Float32Array(V);
+      maskedCrossEntropyGrad(large, [0], { metrics: true });
+      engine.maskedCrossEntropyGrad(large, [0], { metrics: true });
+      maskLabels(new Int32Array(V), [[0, V]]);
+      for (const result of held) assertEquals(result, copy);
+      assertBits(one.logits, rows);
+      assertBits(two.logits, rows);
+      assertEquals(maskedCrossEntropyGrad(one.logits, labels, options), copy);
+      assertEquals(
+        engine.maskedCrossEntropyGrad(two.logits, labels, options),
+        copy,
+      );
+    }
+    one.dispose();
+  } finally {
+    engine.dispose();
+  }
+});
+
+Deno.test("the view of a workspace that was disposed of is an array like any", () => {
+  const rows = normalLogits(3 * 50, 4), labels = [1, 49, -100];
+  const workspace = createLossWorkspace({ rows: 3, vocabSize: 50 });
+  const view = workspace.logits;
+  view.set(rows);
+  workspace.dispose();
+  assertThrows(
+    () => workspace.logits,
+    TypeError,
+    "Cannot use workspace as it was disposed: create a new one",
+  );
+  assertEquals(
+    maskedCrossEntropy(view, labels),
+    maskedCrossEntropy(rows, labels),
+  );
+  const { gradLogits } = maskedCrossEntropyGrad(rows, labels);
+  maskedCrossEntropyGrad(view, labels, { into: "in-place" });
+  assertBits(view, gradLogits);
+  // and its place is nobody else's
+  const next = createLossWorkspace({ rows: 3, vocabSize: 50 });
+  next.logits.fill(1);
+  assertBits(view, gradLogits);
+  next.dispose();
+});
