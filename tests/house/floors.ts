@@ -22,6 +22,7 @@ const FLOORS: readonly (readonly string[])[] = [
     "src/select.ts",
     "src/parallel/",
     "src/webgpu/mod.ts",
+    "src/reference/mod.ts",
   ],
   ["src/loss/"],
   ["src/wasm/", "src/webgpu/", "src/packing/", "src/formats/"],

@@ -149,6 +149,7 @@ const IMPORT_MAP = JSON.stringify({
   imports: {
     "@sft/loss": "/node_modules/@sft/loss/mod.js",
     "@sft/loss/parallel": "/node_modules/@sft/loss/src/parallel/mod.js",
+    "@sft/loss/reference": "/node_modules/@sft/loss/src/reference/mod.js",
     "@sft/loss/webgpu": "/node_modules/@sft/loss/src/webgpu/mod.js",
   },
 });

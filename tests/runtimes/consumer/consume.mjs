@@ -146,10 +146,10 @@ function same(actual, wanted, what = "value") {
 }
 
 /** Throws unless |a - e| / max(1, |e|) is within the bound; NaN is NaN, infinity itself. */
-export function near(actual, wanted, what) {
+export function near(actual, wanted, what, bound = LOSS_BOUND) {
   if (Object.is(actual, wanted)) return;
   const error = Math.abs(actual - wanted) / Math.max(1, Math.abs(wanted));
-  if (error <= LOSS_BOUND) return;
+  if (error <= bound) return;
   throw new Error(`${what}: ${actual} instead of ${wanted}`);
 }
 
@@ -166,4 +166,29 @@ export function nearRows(actual, wanted, vocabSize, bound = GRAD_BOUND) {
       throw new Error(`gradient[${row + k}]: ${a} instead of ${e}`);
     }
   }
+}
+
+/**
+ * `./reference`: the golden values again, in this runtime's own float64.
+ *
+ * @param {object} reference What `./reference` exports.
+ * @param {object} golden What golden.ts made.
+ * @returns {{ name: string, error: string | null }[]} What was checked, and what was wrong.
+ */
+export function consumeReference(reference, golden) {
+  const { labels, vocabSize } = golden;
+  return golden.losses.map(({ name, logits, options, ...wanted }) => {
+    const check = `reference: ${name}`;
+    try {
+      const data = arrayOf(golden, logits);
+      const found = reference.maskedCrossEntropyGrad(data, labels, options);
+      const gradLogits = wanted.gradLogits.map(Number);
+      // hosts differ in the last bit of Math.exp and Math.log
+      near(found.loss, Number(wanted.loss), "loss", 1e-13);
+      nearRows(found.gradLogits, gradLogits, vocabSize, 1e-11);
+      return { name: check, error: null };
+    } catch (error) {
+      return { name: check, error: String(error?.message ?? error) };
+    }
+  });
 }

@@ -1,10 +1,11 @@
 /** Vercel's edge runtime: with inlined kernels, or with the modules that its host compiled. */
 import * as api from "@sft/loss";
 import { createParallelEngine } from "@sft/loss/parallel";
+import * as reference from "@sft/loss/reference";
 import * as webgpu from "@sft/loss/webgpu";
 import chat from "./chat.mjs";
 import golden from "./golden.mjs";
-import { consume } from "./consume.mjs";
+import { consume, consumeReference } from "./consume.mjs";
 import { useThreads } from "./parallel.mjs";
 import { useEntries } from "./entries.mjs";
 import { probe } from "./probe.mjs";
@@ -13,7 +14,10 @@ import { useGpu } from "./webgpu.mjs";
 if (globalThis.KERNELS) api.init(globalThis.KERNELS);
 
 async function answer() {
-  const checks = consume(api, golden);
+  const checks = [
+    ...consume(api, golden),
+    ...consumeReference(reference, golden),
+  ];
   const entries = await useEntries(chat);
   const parallel = await useThreads(api, createParallelEngine);
   const gpu = await useGpu(webgpu, golden);

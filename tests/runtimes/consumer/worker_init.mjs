@@ -1,12 +1,13 @@
 /** A Cloudflare worker that hands in modules which the runtime compiled. */
 import * as api from "@sft/loss";
 import { createParallelEngine } from "@sft/loss/parallel";
+import * as reference from "@sft/loss/reference";
 import * as webgpu from "@sft/loss/webgpu";
 import simd from "@sft/loss/kernels.wasm";
 import relaxed from "@sft/loss/kernels_relaxed.wasm";
 import chat from "./chat.mjs";
 import golden from "./golden.mjs";
-import { consume } from "./consume.mjs";
+import { consume, consumeReference } from "./consume.mjs";
 import { useThreads } from "./parallel.mjs";
 import { useEntries } from "./entries.mjs";
 import { probe } from "./probe.mjs";
@@ -16,7 +17,10 @@ api.init({ simd, relaxed });
 
 export default {
   async fetch() {
-    const checks = consume(api, golden);
+    const checks = [
+      ...consume(api, golden),
+      ...consumeReference(reference, golden),
+    ];
     const entries = await useEntries(chat);
     const parallel = await useThreads(api, createParallelEngine);
     const gpu = await useGpu(webgpu, golden);
