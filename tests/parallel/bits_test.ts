@@ -68,10 +68,11 @@ function assertSame(
   workspaces: Workspaces,
   [rows, V, stride]: readonly [number, number, number],
   dtype: LogitsType,
+  sets: readonly LossOptions[] = optionSets(rows, V),
 ): void {
   const { logits, labels } = batch(rows, stride, V, dtype);
   const workspace = workspaces.create({ rows, vocabSize: stride, dtype });
-  for (const set of optionSets(rows, V)) {
+  for (const set of sets) {
     const options: GradOptions = {
       ...set,
       dtype,
@@ -150,8 +151,9 @@ Deno.test("pieces and batches of their usual size give the bits of one thread", 
       const engine = new CrewEngine(crew, build);
       const twin = new WasmEngine(build);
       for (const shape of [[40, 32000, 32064], [2500, 300, 300]] as const) {
-        assertSame(engine, twin, workspaces, shape, "f32");
+        assertSame(engine, twin, workspaces, shape, "f32", [{}]);
       }
+      assertSame(engine, twin, workspaces, [9, 9000, 9000], "bf16");
     }
   } finally {
     crew.close();
