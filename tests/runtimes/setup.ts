@@ -16,7 +16,7 @@ const TOOLS_FOLDER = "build/runtimes/tools";
 export const APP = "build/runtimes/app";
 
 /** A small tokenizer, with its chat template. */
-const TOKENIZER = "tests/cli/tokenizer";
+export const TOKENIZER = "tests/cli/tokenizer";
 
 /** What could be set up. */
 export interface Machine {

@@ -13,26 +13,25 @@ export interface Column {
   probes: Probes;
   /** How the kernels get in: compiled when first used, while it starts, or handed in. */
   kernels: string;
-  /** Which entries ran there beside the root. */
-  entries: readonly string[];
   /** How many of two threads started. */
   threads: number;
 }
 
 type Flag = "relaxedSimd" | "float16" | "webgpu";
 
-/** The lines of the table: a title, and what a runtime says to it. */
-function linesOf(
-  entries: readonly string[],
+/** The facts of the table: a title, and what a runtime says to it. */
+function factsOf(
+  seen: ReadonlySet<string>,
 ): [string, (column: Column) => string][] {
+  const entry = (name: string) => ({ title }: Column) =>
+    seen.has(`${title} ${name}`) ? "yes" : "—";
   const flag = (name: Flag) => ({ probes }: Column) =>
     probes[name] ? "yes" : "no";
   return [
     ["kernels", ({ kernels }) => kernels],
-    ...entries.map((entry): [string, (column: Column) => string] => [
-      `\`./${entry}\``,
-      (column) => column.entries.includes(entry) ? "yes" : "—",
-    ]),
+    ["`./chat`", entry("chat")],
+    ["`./formats`", entry("formats")],
+    ["`./cli`", entry("cli")],
     ["`./parallel`", ({ threads }) => threads > 1 ? "threads" : "one thread"],
     ["relaxed SIMD", flag("relaxedSimd")],
     ["`Float16Array`", flag("float16")],
@@ -40,12 +39,15 @@ function linesOf(
   ];
 }
 
-/** The matrix in Markdown, one runtime a line, as `deno fmt` leaves it. */
+/**
+ * The matrix in Markdown, one runtime a line, as `deno fmt` leaves it; `seen` has
+ * a runtime's title and an entry where the entry was seen to work.
+ */
 export function toMarkdown(
   columns: readonly Column[],
-  entries: readonly string[],
+  seen: ReadonlySet<string>,
 ): string {
-  const facts = linesOf(entries);
+  const facts = factsOf(seen);
   const rows = [
     ["", ...facts.map(([title]) => title)],
     ...columns.map((column) => [
