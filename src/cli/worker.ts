@@ -1,5 +1,5 @@
 /**
- * The thread that encodes: what `worker_pool.ts` starts. Whoever imports this
+ * The thread that encodes: what `worker_thread.ts` starts. Whoever imports this
  * file gets its address, and in a thread of ours it begins to serve; being
  * imported, it is part of every package and bundle that has the pool.
  *
@@ -22,6 +22,9 @@ export function workerUrl(): URL {
   return new URL(`data:text/javascript,${encodeURIComponent(code)}`);
 }
 
+/** Milliseconds after which a thread that has nothing to do says so again. */
+const IDLE_EVERY = 500;
+
 type Port = NonNullable<typeof parentPort>;
 
 function serve(port: Port, { encoding, chunk }: WorkerSettings): void {
@@ -38,13 +41,17 @@ function serve(port: Port, { encoding, chunk }: WorkerSettings): void {
       said.kind === "chunk" ? [said.chunk.records.bytes.buffer] : [],
     );
   };
+  setInterval(() => port.postMessage({ kind: "idle" }), IDLE_EVERY);
   answer(() => {
     const encoder = createEncoder(encoding);
     port.on("message", ({ batch }: WorkerTask) => {
-      answer(() => ({
-        kind: "chunk",
-        chunk: encodeChunk(encoder, batch, chunk),
-      }));
+      // Deno hears of a thread's end in a timer, but not while it takes a message
+      setTimeout(() => {
+        answer(() => ({
+          kind: "chunk",
+          chunk: encodeChunk(encoder, batch, chunk),
+        }));
+      }, 0);
     });
     return { kind: "ready", padId: padIdOf(encoder.tokenizer) };
   });

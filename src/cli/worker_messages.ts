@@ -20,9 +20,10 @@ export interface WorkerTask {
   readonly batch: readonly ConversationResult[];
 }
 
-/** What a worker sends: that it is ready, what it made, or what went wrong. */
+/** What a worker sends: that it is ready, what it made, what went wrong, or that it has nothing to do. */
 export type WorkerAnswer =
   | { readonly kind: "ready"; readonly padId: number }
+  | { readonly kind: "idle" }
   | { readonly kind: "chunk"; readonly chunk: Chunk }
   | {
     readonly kind: "error";

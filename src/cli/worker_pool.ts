@@ -1,26 +1,29 @@
 /**
  * Threads that encode. Each loads the tokenizer once, takes the next chunk when
  * it is free, and sends back records; what goes wrong comes back as words and
- * never as a stack on the terminal.
+ * never as a stack on the terminal. Chats that are too large for a thread are
+ * encoded by one that may have more, one such at a time.
  *
  * @module
  */
-import { Worker } from "node:worker_threads";
 import type { ConversationResult } from "../formats/mod.ts";
 import type { Chunk } from "./encode_chunk.ts";
-import { DataError, UsageError } from "./errors.ts";
-import { workerUrl } from "./worker.ts";
-import type {
-  WorkerAnswer,
-  WorkerSettings,
-  WorkerTask,
-} from "./worker_messages.ts";
+import { DataError } from "./errors.ts";
+import type { WorkerSettings } from "./worker_messages.ts";
+import { Thread, ThreadDied } from "./worker_thread.ts";
 
-/**
- * What a thread may keep, in MiB. A tokenizer of 256,000 tokens takes a quarter of
- * it; without a limit V8 lets garbage lie until there is twice as much as here.
- */
-const LIMITS = { maxOldGenerationSizeMb: 1024, maxYoungGenerationSizeMb: 8 };
+/** What a thread may keep, in MiB. */
+export interface ThreadMemory {
+  /**
+   * As a rule. A tokenizer of 256,000 tokens takes 256; without a limit V8 lets
+   * garbage lie until there is twice as much as here.
+   */
+  readonly usual: number;
+  /** For what does not fit: 120 bytes for each character of a chat are needed. */
+  readonly most: number;
+}
+
+const MEMORY: ThreadMemory = { usual: 1024, most: 16_384 };
 
 /** Threads that encode. */
 export interface WorkerPool {
@@ -32,87 +35,43 @@ export interface WorkerPool {
   stop(): Promise<void>;
 }
 
-/** One thread, which answers each message with one. */
-class Thread {
-  readonly #worker: Worker;
-  #waiting: {
-    resolve(answer: WorkerAnswer): void;
-    reject(error: Error): void;
-  } | null = null;
-  #failure: Error | null = null;
-
-  constructor(settings: Omit<WorkerSettings, "role">) {
-    const role = "encode chats for sft-loss";
-    this.#worker = new Worker(workerUrl(), {
-      workerData: { ...settings, role } satisfies WorkerSettings,
-      resourceLimits: LIMITS,
-      env: {}, // a copy of this one's is more than Deno lets one have
-    });
-    const fail = (error: Error & { code?: unknown }) => {
-      this.#failure ??= error.code === "ERR_WORKER_OUT_OF_MEMORY"
-        ? new DataError(
-          "a chat takes more memory than a thread may have: --workers 0 sets no limit",
-        )
-        : error;
-      this.#waiting?.reject(this.#failure);
-      this.#waiting = null;
-    };
-    this.#worker.on("message", (answer: WorkerAnswer) => {
-      if (answer.kind === "error") fail(errorOf(answer));
-      else {
-        this.#waiting?.resolve(answer);
-        this.#waiting = null;
-      }
-    });
-    this.#worker.on("error", fail);
-    this.#worker.on(
-      "exit",
-      () => fail(new Error("a worker ended before its work was done")),
-    );
-  }
-
-  /** The next answer, to `task` if there is one. */
-  ask(task?: WorkerTask): Promise<WorkerAnswer> {
-    return new Promise((resolve, reject) => {
-      if (this.#failure !== null) return reject(this.#failure);
-      this.#waiting = { resolve, reject };
-      if (task !== undefined) this.#worker.postMessage(task);
-    });
-  }
-
-  async stop(): Promise<void> {
-    await this.#worker.terminate();
-  }
-}
-
-function errorOf(
-  { name, message }: WorkerAnswer & { kind: "error" },
-): Error {
-  if (name === "UsageError") return new UsageError(message);
-  if (name === "DataError") return new DataError(message);
-  return new Error(message);
-}
-
 /** Starts threads, and waits until each is ready. */
 export async function startWorkers(
   count: number,
   settings: Omit<WorkerSettings, "role">,
+  memory: ThreadMemory = MEMORY,
 ): Promise<WorkerPool> {
-  const threads = Array.from({ length: count }, () => new Thread(settings));
-  const stop = async () => {
-    await Promise.all(threads.map((thread) => thread.stop()));
-  };
+  const threads = new Set<Thread>();
   let padId = 0;
+  let isStopped = false;
+  const start = async (mebibytes: number): Promise<Thread> => {
+    if (isStopped) throw new Error("the workers are stopped");
+    const thread = new Thread(settings, mebibytes);
+    threads.add(thread);
+    const answer = await thread.ask();
+    if (answer.kind === "ready") padId = answer.padId;
+    return thread;
+  };
+  const end = async (thread: Thread): Promise<void> => {
+    threads.delete(thread);
+    await thread.stop();
+  };
+  const stop = async (): Promise<void> => {
+    isStopped = true;
+    await Promise.all([...threads].map(end));
+  };
+
+  const free: Thread[] = [];
   try {
-    const ready = await Promise.all(threads.map((thread) => thread.ask()));
-    for (const answer of ready) {
-      if (answer.kind === "ready") padId = answer.padId;
-    }
+    const started = Array.from({ length: count }, () => start(memory.usual));
+    free.push(...await Promise.all(started));
   } catch (error) {
     await stop();
-    throw error;
+    if (!(error instanceof ThreadDied)) throw error;
+    throw new DataError(
+      `the tokenizer takes more than the ${memory.usual} MiB of a thread: --workers 0 sets no limit`,
+    );
   }
-  const free = [...threads];
   const queue: ((thread: Thread) => void)[] = [];
   const take = () =>
     new Promise<Thread>((resolve) => {
@@ -125,18 +84,64 @@ export async function startWorkers(
     if (next === undefined) free.push(thread);
     else next(thread);
   };
+
+  // large ones wait for each other, as two would need twice the memory
+  let large: Promise<unknown> = Promise.resolve();
+  const encodeLarge = (
+    batch: readonly ConversationResult[],
+  ): Promise<Chunk> => {
+    const encoded = large.then(async () => {
+      const thread = await start(memory.most);
+      try {
+        return await chunkOf(thread, batch);
+      } catch (error) {
+        if (!(error instanceof ThreadDied) || isStopped) throw error;
+        throw new DataError(
+          `${
+            linesOf(batch)
+          }: a chat takes more than ${memory.most} MiB of memory`,
+        );
+      } finally {
+        await end(thread);
+      }
+    });
+    large = encoded.catch(() => {});
+    return encoded;
+  };
   return {
     padId,
     async encode(batch) {
-      const thread = await take();
+      let thread = await take();
       try {
-        const answer = await thread.ask({ batch });
-        if (answer.kind === "chunk") return answer.chunk;
-        throw new Error("a worker answered something else than a chunk");
+        return await chunkOf(thread, batch);
+      } catch (error) {
+        if (!(error instanceof ThreadDied) || isStopped) throw error;
+        await end(thread);
+        const chunk = await encodeLarge(batch);
+        thread = await start(memory.usual);
+        return chunk;
       } finally {
         giveBack(thread);
       }
     },
     stop,
   };
+}
+
+/** What a thread makes of a batch. */
+async function chunkOf(
+  thread: Thread,
+  batch: readonly ConversationResult[],
+): Promise<Chunk> {
+  const answer = await thread.ask({ batch });
+  if (answer.kind === "chunk") return answer.chunk;
+  throw new Error("a worker answered something else than a chunk");
+}
+
+/** The lines of a batch, for a message. */
+function linesOf(batch: readonly ConversationResult[]): string {
+  const [first, last] = [batch[0], batch.at(-1)].map((result) =>
+    result?.conversation?.line ?? result?.error?.line
+  );
+  return first === last ? `line ${first}` : `lines ${first} to ${last}`;
 }
