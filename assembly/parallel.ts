@@ -3,10 +3,10 @@
 // the host's half is src/parallel/.
 //
 // A row's result depends on that row alone, so who computes it, and beside what,
-// changes no bit. The host writes a job while nothing is LEFT, then stores LEFT
-// and wakes the threads. A piece is taken by lowering LEFT, and only then is the
-// rest of the job read: while a piece is out its job cannot end, so nobody ever
-// reads one that is being written.
+// changes no bit. Pieces are numbered through all jobs. The host writes a job while
+// no piece is out, then raises READY, at once or little by little; who raises NEXT
+// from n to n + 1 has taken piece n, and only then reads the job: it cannot end
+// before that piece is done, so nobody ever reads one that is being written.
 //
 // A thread has an instance of each build over the same memory. Their constants lie
 // in different places (asconfig.json, memoryBase) and each has a job of its own;
@@ -28,25 +28,30 @@ declare const INDEX: usize;
 declare const JOB: usize;
 
 // In front of the job, each in a cache line of its own, what threads tell each other:
-/** i32: pieces that nobody has taken; -1 tells the threads to end. */
-const LEFT: usize = 0;
-/** i32: pieces that are finished. The host sleeps on it. */
-const DONE: usize = 64;
-/** i32[64]: 1 + the piece each thread is at, 0 for none. */
-const HELD: usize = 128;
+/** i32: the number of the next piece to take. */
+const NEXT: usize = 0;
+/** i32: the first number that is not to be taken yet. */
+const READY: usize = 64;
+/** i32: how many pieces are done, of all jobs. The host sleeps on it. */
+const DONE: usize = 128;
+/** i32[64]: 1 while a thread is at a piece. */
+const HELD: usize = 192;
 /** The job itself. */
-const FIELDS: usize = 384;
+const FIELDS: usize = 448;
 
 /** A job; src/parallel/job.ts has the same fields in the same order. Addresses are bytes from 0. */
 @unmanaged
 class Job {
-  pieces: i32;
+  /** The number of its first piece. */
+  first: i32;
   pieceRows: i32;
   rows: i32;
   vocabSize: i32;
   /** The first row, and from one to the next. */
   logits: i32;
   rowBytes: i32;
+  /** i32[pieces], or 0: where each piece's rows are, if not one behind the other; 0 once it is done. */
+  places: i32;
   dtype: i32;
   ignoreIndex: i32;
   /** i32[rows], f64[rows] */
@@ -54,7 +59,8 @@ class Job {
   weights: i32;
   /** f64[rows], or 0 where no gradient is wanted. */
   factors: i32;
-  out: i32;
+  /** From a piece's rows to its gradient, 0 for in place. */
+  apart: i32;
   outBytes: i32;
   outType: i32;
   /** f64[rows] each, flags i32[rows]. */
@@ -69,7 +75,6 @@ class Job {
   scratch: i32;
   scratchBytes: i32;
   metrics: i32;
-  unused: i32;
   smoothing: f64;
   zLoss: f64;
   logitScale: f64;
@@ -77,17 +82,8 @@ class Job {
   classTotal: f64;
 }
 
-/** LEFT before this thread took one of it; what it is where there was none. */
-function take(): i32 {
-  while (true) {
-    const left = atomic.load<i32>(JOB + LEFT);
-    if (left <= 0) return left;
-    if (atomic.cmpxchg<i32>(JOB + LEFT, left, left - 1) == left) return left;
-  }
-}
-
-function run(job: Job, piece: i32): void {
-  const from = <usize>piece * <usize>job.pieceRows;
+function run(job: Job, piece: usize): void {
+  const from = piece * <usize>job.pieceRows;
   const count = min(<usize>job.pieceRows, <usize>job.rows - from);
   const words = count << 2, doubles = count << 3;
   memory.copy(LABELS, <usize>job.targets + (from << 2), words);
@@ -103,15 +99,17 @@ function run(job: Job, piece: i32): void {
     job.metrics,
   );
   const rowBytes = <usize>job.rowBytes, vocabSize = <usize>job.vocabSize;
-  const logits = <usize>job.logits + from * rowBytes;
+  const place = <usize>job.places + (piece << 2);
+  const logits = job.places == 0
+    ? <usize>job.logits + from * rowBytes
+    : <usize>load<u32>(place);
   if (job.factors == 0) {
     score(logits, count, vocabSize, rowBytes, job.dtype, job.ignoreIndex);
   } else {
     memory.copy(FACTORS, <usize>job.factors + (from << 3), doubles);
-    const out = <usize>job.out + from * <usize>job.outBytes;
     differentiate(
       logits, count, vocabSize, rowBytes, job.dtype, job.ignoreIndex,
-      out, job.outBytes, job.outType,
+      logits + <usize>job.apart, job.outBytes, job.outType,
     );
   }
   memory.copy(<usize>job.perToken + (from << 3), PER_TOKEN, doubles);
@@ -119,20 +117,24 @@ function run(job: Job, piece: i32): void {
   memory.copy(<usize>job.nll + (from << 3), NLL, doubles);
   memory.copy(<usize>job.entropy + (from << 3), ENTROPY, doubles);
   memory.copy(<usize>job.flags + (from << 2), FLAGS, words);
+  if (job.places != 0) atomic.store<i32>(place, 0);
 }
 
-/** Takes pieces until none is left, and returns LEFT: 0, or -1 where the thread is to end. */
-export function work(): i32 {
+/** Takes one piece and does it; 0 where there was none. */
+export function step(): i32 {
+  let piece = 0;
+  do {
+    piece = atomic.load<i32>(JOB + NEXT);
+    if (piece == atomic.load<i32>(JOB + READY)) return 0;
+  } while (atomic.cmpxchg<i32>(JOB + NEXT, piece, piece + 1) != piece);
   const job = changetype<Job>(JOB + FIELDS);
-  while (true) {
-    const left = take();
-    if (left <= 0) return left;
-    const piece = job.pieces - left;
-    atomic.store<i32>(JOB + HELD + (INDEX << 2), piece + 1);
-    run(job, piece);
-    atomic.store<i32>(JOB + HELD + (INDEX << 2), 0);
-    if (atomic.add<i32>(JOB + DONE, 1) + 1 == job.pieces) atomic.notify(JOB + DONE);
-  }
+  const held = JOB + HELD + (INDEX << 2);
+  atomic.store<i32>(held, 1);
+  run(job, <usize>(piece - job.first));
+  atomic.store<i32>(held, 0);
+  atomic.add<i32>(JOB + DONE, 1);
+  atomic.notify(JOB + DONE);
+  return 1;
 }
 
 /** Bytes of one thread's tables. */

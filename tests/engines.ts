@@ -24,8 +24,8 @@ import { coefficients } from "../src/reference/normalize.ts";
 import { WasmEngine } from "../src/wasm/engine.ts";
 import { fastestBuild } from "../src/wasm/loader.ts";
 
-/** Three threads that take a row at a time, and batches of a few rows, so that small tests keep them all at work. */
-const crew = await Crew.open({ threads: 3, pieceBytes: 1, batchBytes: 4096 });
+/** Three threads that take a row at a time, so that small tests keep them all at work. */
+const crew = await Crew.open({ threads: 3, pieceBytes: 1 });
 
 const list: Engine[] = [
   referenceEngine,

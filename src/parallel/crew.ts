@@ -8,7 +8,15 @@
  */
 import { type Build, fastestBuild } from "../wasm/loader.ts";
 import { align } from "../wasm/memory.ts";
-import { DONE, HELD, type Job, JOB_BYTES, LEFT, writeJob } from "./job.ts";
+import {
+  DONE,
+  HELD,
+  type Job,
+  JOB_BYTES,
+  NEXT,
+  READY,
+  writeJob,
+} from "./job.ts";
 import {
   instantiateThread,
   type ThreadKernels,
@@ -25,8 +33,6 @@ export interface CrewOptions {
   patience?: number;
   /** Bytes of float32 logits in a piece, at most (default 512 KB: of 64 KB to 1 MB the fastest, each piece begins with cold caches). */
   pieceBytes?: number;
-  /** Bytes of rows that lie elsewhere in one batch (default 2 MB). */
-  batchBytes?: number;
   /** What kind of threads, where the host has both (default those of Node). */
   host?: "node" | "web";
 }
@@ -44,7 +50,6 @@ const LOOKS = 2000;
 export class Crew {
   readonly memory: SharedMemory = new SharedMemory();
   readonly pieceBytes: number;
-  readonly batchBytes: number;
   /** Where the parts of a problem lie. */
   rooms: Rooms = new Rooms(this.memory);
   /** The builds there are, the fastest first. */
@@ -57,7 +62,6 @@ export class Crew {
   /** Where the caller's own tables are. */
   readonly #tables: number;
   #wake = 0;
-  #pieces = 0;
   /** Milliseconds without progress that the job may have. */
   #limit = 0;
   #reason: string | null = null;
@@ -65,7 +69,6 @@ export class Crew {
   private constructor(options: CrewOptions) {
     this.#patience = options.patience ?? 10_000;
     this.pieceBytes = options.pieceBytes ?? 512 * 1024;
-    this.batchBytes = options.batchBytes ?? 2 * 1024 * 1024;
     this.builds = fastestBuild() === "relaxed" ? ["relaxed", "simd"] : ["simd"];
     const places = this.#lay(options.threads);
     this.#tables = places[0]!;
@@ -127,48 +130,65 @@ export class Crew {
     return this.#jobs[build]!;
   }
 
-  /** Begins a job. Every `begin` is followed by one `finish`. */
-  begin(build: Build, job: Job): void {
+  /** Begins a job, of which nothing is to be taken yet. The one before is finished. */
+  begin(build: Build, job: Omit<Job, "first">): void {
     const { i32 } = this.memory, at = this.#jobs[build]!;
-    writeJob(i32.buffer, at, job);
-    this.#pieces = job.pieces;
+    const first = Atomics.load(i32, (at + NEXT) >> 2);
+    writeJob(i32.buffer, at, { ...job, first });
     this.#limit = this.#patience + SLOWEST * job.pieceRows * job.rowBytes / 4;
-    Atomics.store(i32, (at + DONE) >> 2, 0);
-    Atomics.store(i32, (at + LEFT) >> 2, job.pieces);
-    if (job.pieces < 2 || this.#threads.size === 0) return;
+  }
+
+  /** Lets so many more pieces be taken; `alone` if the caller's thread is about to take them all. */
+  publish(build: Build, pieces: number, alone: boolean): void {
+    const { i32 } = this.memory;
+    Atomics.add(i32, (this.#jobs[build]! + READY) >> 2, pieces);
+    if (alone || this.#threads.size === 0) return;
     Atomics.add(i32, this.#wake >> 2, 1);
     Atomics.notify(i32, this.#wake >> 2);
   }
 
-  /** Takes what is left of the job, and waits for what others have taken. */
-  finish(build: Build): void {
+  /** Takes a piece and does it; false where there is none to take. */
+  step(build: Build): boolean {
     try {
-      this.#kernels[build]!.work();
+      return this.#kernels[build]!.step() !== 0;
     } catch (error) {
       this.#lose("the caller's own thread has failed");
       throw error;
     }
-    const { i32 } = this.memory, done = (this.#jobs[build]! + DONE) >> 2;
+  }
+
+  /** A number that changes with every piece that is done. */
+  progress(build: Build): number {
+    return Atomics.load(this.memory.i32, (this.#jobs[build]! + DONE) >> 2);
+  }
+
+  /** Waits until the progress is not `seen`; throws if that is not to be expected any more. */
+  pause(build: Build, seen: number): void {
     for (let look = 0; look < LOOKS; look++) {
-      if (Atomics.load(i32, done) === this.#pieces) return;
+      if (this.progress(build) !== seen) return;
     }
-    let still = 0, last = 0;
-    while (true) {
-      const seen = Atomics.load(i32, done);
-      if (seen === this.#pieces) return;
-      still = seen === last ? still + 1 : 0;
-      last = seen;
-      this.#checkHeld(build, still * TICK > this.#limit);
+    const done = (this.#jobs[build]! + DONE) >> 2;
+    for (let still = 0; this.progress(build) === seen; still += TICK) {
+      this.#checkHeld(build, still > this.#limit);
       this.#wait(done, seen);
+    }
+  }
+
+  /** Takes all that may be taken, and waits for what others have taken. */
+  finish(build: Build): void {
+    while (this.step(build));
+    const ready = (this.#jobs[build]! + READY) >> 2;
+    while (true) {
+      const seen = this.progress(build);
+      if (seen === Atomics.load(this.memory.i32, ready)) return;
+      this.pause(build, seen);
     }
   }
 
   /** Ends all threads. The memory, and this thread's own kernels, can still be used. */
   close(): void {
     const { i32 } = this.memory;
-    for (const build of this.builds) {
-      Atomics.store(i32, (this.#jobs[build]! + LEFT) >> 2, -1);
-    }
+    Atomics.store(i32, (this.#wake >> 2) + 1, 1);
     Atomics.add(i32, this.#wake >> 2, 1);
     Atomics.notify(i32, this.#wake >> 2);
     for (const thread of this.#threads.values()) thread.stop();
@@ -207,9 +227,9 @@ export class Crew {
     const { i32 } = this.memory;
     const held = (this.#jobs[build]! + HELD) >> 2;
     for (const index of [...this.#threads.keys()]) {
-      const piece = Atomics.load(i32, held + index);
-      if (piece >= 0 && !(over && piece > 0)) continue;
-      const what = piece < 0
+      const state = Atomics.load(i32, held + index);
+      if (state >= 0 && !(over && state > 0)) continue;
+      const what = state < 0
         ? `thread ${index} has failed`
         : `thread ${index} has not answered for ${this.#limit / 1000} s`;
       this.#lose(what);
@@ -242,8 +262,8 @@ export class Crew {
       return;
     }
     this.close();
-    // one that does not end at once finds its old job closed, and may go on
-    // writing only to what nobody will read
+    // one that does not end at once is left with the old job, and writes to what
+    // nobody will read
     this.#station();
     this.rooms = new Rooms(this.memory);
   }

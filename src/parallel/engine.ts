@@ -1,7 +1,8 @@
 /**
  * The engine of a crew: checked problems to jobs. Logits that lie in the crew's
- * memory (a workspace's) are used where they are; all others pass through it in
- * two batches, one being copied while the threads are at the other.
+ * memory (a workspace's) are used where they are. All others pass through it
+ * a piece at a time: the caller's thread copies as long as there is room, and takes
+ * a piece itself when there is none.
  *
  * @module
  */
@@ -23,6 +24,9 @@ import type { Job } from "./job.ts";
 
 type Stored = Float32Array | Uint16Array;
 
+/** A job before it is begun. */
+type Plan = Omit<Job, "first">;
+
 /** How many times the work a logit costs on the float64 path, at least. */
 const GENERAL = 10;
 
@@ -31,6 +35,9 @@ const SHARES = 8;
 
 /** Bytes of float32 logits that are not cut further: a thread takes as long to wake as to score them. */
 const LEAST = 64 * 1024;
+
+/** Copies of pieces for each thread: one it is at, one that waits for it, one being made or brought back. */
+const COPIES = 3;
 
 /** An engine over one build of a crew. */
 export class CrewEngine implements Engine {
@@ -104,56 +111,71 @@ export class CrewEngine implements Engine {
     const stride = own || target === null
       ? problem.rowStride
       : target.rowStride;
-    const rowBytes = stride * size;
-    const inPlace = dtype === "f32" || own;
-    const outBytes = target === null
-      ? 0
-      : inPlace
-      ? rowBytes
-      : target.rowStride * (outType === "f32" ? 4 : 2);
     const { job, scores } = this.#lay(problem, coefficients);
-    job.rowBytes = rowBytes;
-    job.outBytes = outBytes;
+    job.rowBytes = stride * size;
+    job.outBytes = job.rowBytes;
     job.outType = CODE[outType];
     if (own) {
-      job.logits = job.out = logits.byteOffset;
-      this.#begin(problem, job);
+      const pieces = Math.ceil(rows / job.pieceRows);
+      job.logits = logits.byteOffset;
+      job.places = 0;
+      this.#crew.begin(this.#build, job);
+      this.#crew.publish(this.#build, pieces, pieces < 2);
       this.#crew.finish(this.#build);
       return scores;
     }
-    const apart = inPlace ? 0 : outBytes;
-    const step = Math.max(
-      1,
-      Math.min(rows, Math.floor(this.#crew.batchBytes / (rowBytes + apart))),
-    );
-    const half = align(step * rowBytes) + align(step * apart);
-    const room = rows === 0
-      ? 0
-      : this.#crew.rooms.batches.reserve(half * (step < rows ? 2 : 1));
-    let before: Job | null = null;
-    for (let from = 0; from < rows; from += step) {
-      const count = Math.min(step, rows - from);
-      const at = room + ((from / step) & 1) * half;
-      this.#copyIn(problem, from, count, stride, at);
-      if (before !== null) this.#crew.finish(this.#build);
-      const batch = part(job, from, count);
-      batch.logits = at;
-      batch.out = inPlace ? at : at + align(step * rowBytes);
-      this.#begin(problem, batch);
-      if (before !== null) this.#copyOut(target, from - step, before);
-      before = batch;
+    if (target !== null && dtype !== "f32") {
+      job.apart = align(job.pieceRows * job.rowBytes);
+      job.outBytes = target.rowStride * (outType === "f32" ? 4 : 2);
     }
-    if (before === null) return scores;
-    this.#crew.finish(this.#build);
-    this.#copyOut(target, rows - before.rows, before);
+    this.#pass(problem, job, target, stride);
     return scores;
+  }
+
+  /** Lets rows that lie elsewhere pass through copies, of which there are enough to keep every thread busy. */
+  #pass(
+    problem: LossProblem,
+    job: Plan,
+    target: GradTarget | null,
+    stride: number,
+  ): void {
+    const crew = this.#crew, build = this.#build;
+    const { memory, threads } = crew;
+    const { rows } = problem, { pieceRows } = job;
+    const pieces = Math.ceil(rows / pieceRows);
+    const bytes = align(pieceRows * job.rowBytes) +
+      (job.apart === 0 ? 0 : align(pieceRows * job.outBytes));
+    const count = threads === 1 ? 1 : Math.min(pieces, COPIES * threads);
+    const room = crew.rooms.copies.reserve(count * bytes);
+    const free = Array.from({ length: count }, (_, i) => room + i * bytes);
+    let taken: { piece: number; at: number }[] = [];
+    crew.begin(build, job);
+    for (let next = 0; next < pieces || taken.length > 0;) {
+      const seen = crew.progress(build);
+      taken = taken.filter(({ piece, at }) => {
+        const place = (job.places >> 2) + piece;
+        if (Atomics.load(memory.i32, place) !== 0) return true;
+        this.#copyOut(target, job, piece, at + job.apart);
+        free.push(at);
+        return false;
+      });
+      const at = next < pieces ? free.pop() : undefined;
+      if (at !== undefined) {
+        this.#copyIn(problem, next * pieceRows, pieceRows, stride, at);
+        Atomics.store(memory.i32, (job.places >> 2) + next, at);
+        crew.publish(build, 1, pieces < 2);
+        taken.push({ piece: next++, at });
+      } else if (!crew.step(build) && taken.length > 0) {
+        crew.pause(build, seen);
+      }
+    }
   }
 
   /** Puts into memory what threads need to know of every row; a job of all rows, without their logits. */
   #lay(
     problem: LossProblem,
     coefficients: Float64Array | null,
-  ): { job: Job; scores: RowScores } {
+  ): { job: Plan; scores: RowScores } {
     const { rows, vocabSize, targets, rowWeights, classWeights } = problem;
     const { memory, rooms, threads } = this.#crew;
     const classBytes = align(8 * vocabSize);
@@ -161,7 +183,7 @@ export class CrewEngine implements Engine {
     const tables = needsTables(problem)
       ? rooms.classes.reserve(classBytes + threads * scratchBytes)
       : 0;
-    const doubles = rooms.rows.reserve(56 * rows), words = doubles + 48 * rows;
+    const doubles = rooms.rows.reserve(60 * rows), words = doubles + 48 * rows;
     const column = (i: number) => doubles + 8 * i * rows;
     const f64 = (at: number) => new Float64Array(memory.f64.buffer, at, rows);
     const i32 = (at: number) => new Int32Array(memory.i32.buffer, at, rows);
@@ -176,19 +198,19 @@ export class CrewEngine implements Engine {
       // with no class weight at all both terms are off, [NORM 3]
       if (classWeights.every((c) => c === 0)) smoothing = 0;
     }
-    const job: Job = {
-      pieces: 0,
-      pieceRows: 0,
+    const job: Plan = {
+      pieceRows: this.#pieceRows(problem),
       rows,
       vocabSize,
       logits: 0,
       rowBytes: 0,
+      places: words + 8 * rows,
       dtype: CODE[problem.dtype],
       ignoreIndex: problem.ignoreIndex,
       targets: words,
       weights: column(0),
       factors: coefficients === null ? 0 : column(1),
-      out: 0,
+      apart: 0,
       outBytes: 0,
       outType: 0,
       perToken: column(2),
@@ -200,7 +222,6 @@ export class CrewEngine implements Engine {
       scratch: tables + classBytes,
       scratchBytes,
       metrics: problem.metrics ? 1 : 0,
-      unused: 0,
       smoothing,
       zLoss: problem.zLoss,
       logitScale: problem.logitScale,
@@ -219,24 +240,23 @@ export class CrewEngine implements Engine {
     };
   }
 
-  /** Cuts a job into pieces of about equal work, and begins it. */
-  #begin(problem: LossProblem, job: Job): void {
+  /** How many rows make pieces of about equal work, enough of them. */
+  #pieceRows(problem: LossProblem): number {
     const { metrics, softcap, logitScale, labelSmoothing, zLoss } = problem;
     const plain = !metrics && softcap === 0 && logitScale === 1 &&
       labelSmoothing === 0 && zLoss === 0;
-    const cost = 4 * job.vocabSize * (plain ? 1 : GENERAL);
+    const cost = 4 * problem.vocabSize * (plain ? 1 : GENERAL);
     const { pieceBytes, threads } = this.#crew;
-    const share = job.rows * cost / (SHARES * threads);
+    const share = problem.rows * cost / (SHARES * threads);
     const size = Math.min(pieceBytes, Math.max(LEAST, share));
-    job.pieceRows = Math.max(1, Math.min(ROWS, Math.floor(size / cost)));
-    job.pieces = Math.ceil(job.rows / job.pieceRows);
-    this.#crew.begin(this.#build, job);
+    return Math.max(1, Math.min(ROWS, Math.floor(size / cost)));
   }
 
+  /** Copies up to `most` rows from `from` on. */
   #copyIn(
     problem: LossProblem,
     from: number,
-    count: number,
+    most: number,
     stride: number,
     at: number,
   ): void {
@@ -244,6 +264,7 @@ export class CrewEngine implements Engine {
     const heap = problem.dtype === "f32" ? memory.f32 : memory.u16;
     const logits = problem.logits as Stored, { rowStride } = problem;
     const to = at / heap.BYTES_PER_ELEMENT;
+    const count = Math.min(most, problem.rows - from);
     if (stride === rowStride) {
       const end = (from + count) * rowStride;
       heap.set(logits.subarray(from * rowStride, end), to);
@@ -255,28 +276,19 @@ export class CrewEngine implements Engine {
     }
   }
 
-  #copyOut(target: GradTarget | null, from: number, batch: Job): void {
+  #copyOut(
+    target: GradTarget | null,
+    job: Plan,
+    piece: number,
+    at: number,
+  ): void {
     if (target === null) return;
-    const { memory } = this.#crew;
-    const heap = batch.outType === CODE.f32 ? memory.f32 : memory.u16;
-    const at = batch.out / heap.BYTES_PER_ELEMENT;
-    const rows = heap.subarray(at, at + batch.rows * target.rowStride);
-    (target.array as Stored).set(rows, from * target.rowStride);
+    const { memory } = this.#crew, { rowStride } = target;
+    const heap = job.outType === CODE.f32 ? memory.f32 : memory.u16;
+    const from = piece * job.pieceRows;
+    const count = Math.min(job.pieceRows, job.rows - from);
+    const start = at / heap.BYTES_PER_ELEMENT;
+    const rows = heap.subarray(start, start + count * rowStride);
+    (target.array as Stored).set(rows, from * rowStride);
   }
-}
-
-/** The job of some of the rows. */
-function part(job: Job, from: number, rows: number): Job {
-  return {
-    ...job,
-    rows,
-    targets: job.targets + 4 * from,
-    weights: job.weights + 8 * from,
-    factors: job.factors === 0 ? 0 : job.factors + 8 * from,
-    perToken: job.perToken + 8 * from,
-    logSumExp: job.logSumExp + 8 * from,
-    nll: job.nll + 8 * from,
-    entropy: job.entropy + 8 * from,
-    flags: job.flags + 4 * from,
-  };
 }

@@ -7,28 +7,29 @@
  */
 
 /** Bytes from a job's address: what threads tell each other, each in a cache line of its own. */
-export const LEFT = 0, DONE = 64, HELD = 128, FIELDS = 384;
+export const NEXT = 0, READY = 64, DONE = 128, HELD = 192, FIELDS = 448;
 
 /** Bytes of a job with all of that. */
-export const JOB_BYTES = 576;
+export const JOB_BYTES = 640;
 
 /** The most threads there can be: those that HELD has room for. */
 export const MAX_THREADS: number = (FIELDS - HELD) / 4;
 
 /** The whole numbers of a job, in their order: counts, and addresses in bytes. */
 const INTEGERS = [
-  "pieces",
+  "first",
   "pieceRows",
   "rows",
   "vocabSize",
   "logits",
   "rowBytes",
+  "places",
   "dtype",
   "ignoreIndex",
   "targets",
   "weights",
   "factors",
-  "out",
+  "apart",
   "outBytes",
   "outType",
   "perToken",
@@ -40,7 +41,6 @@ const INTEGERS = [
   "scratch",
   "scratchBytes",
   "metrics",
-  "unused",
 ] as const;
 
 /** The float64 numbers behind them. */

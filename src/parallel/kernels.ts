@@ -11,8 +11,8 @@ import { KERNELS_THREADS_SIMD } from "./kernels_threads_simd_wasm.ts";
 
 /** What `assembly/parallel.ts` exports beside the kernels. */
 export interface ThreadKernels extends Kernels {
-  /** Takes pieces of this build's job until none is left; -1 where the thread is to end. */
-  work(): number;
+  /** Takes one piece of this build's job and does it; 0 where there was none. */
+  step(): number;
   /** Bytes of one thread's tables. */
   table_bytes(): number;
 }

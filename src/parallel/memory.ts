@@ -141,12 +141,12 @@ export class Rooms {
   readonly rows: Room;
   /** The class weights, and each thread's scratch row. */
   readonly classes: Room;
-  /** Two batches of rows that lie elsewhere. */
-  readonly batches: Room;
+  /** Copies of pieces that lie elsewhere. */
+  readonly copies: Room;
 
   constructor(memory: SharedMemory) {
     this.rows = new Room(memory);
     this.classes = new Room(memory);
-    this.batches = new Room(memory);
+    this.copies = new Room(memory);
   }
 }

@@ -12,7 +12,7 @@ export interface ThreadStart {
   memory: WebAssembly.Memory;
   /** The thread's number. */
   index: number;
-  /** Address of the word that an idle thread sleeps on. */
+  /** Address of the word that an idle thread sleeps on; the word behind it is 1 when all are to end. */
   wake: number;
   builds: {
     module: WebAssembly.Module;

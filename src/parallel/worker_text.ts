@@ -17,19 +17,18 @@ function serve({ memory, index, wake, builds }, say) {
     }).exports
   );
   say({ ready: true });
+  const ended = () => Atomics.load(words, wake / 4 + 1) !== 0;
   try {
-    while (true) {
+    while (!ended()) {
       // what is begun behind this line changes the word, and the sleep is none
       const seen = Atomics.load(words, wake / 4);
-      if (kernels.some((build) => build.work() < 0)) return;
-      Atomics.wait(words, wake / 4, seen);
+      while (!ended() && kernels.some((build) => build.step() !== 0));
+      if (!ended()) Atomics.wait(words, wake / 4, seen);
     }
   } catch {
     // what went wrong the caller's thread finds out when it comes to the same rows
     for (const { held, done } of builds) {
-      const piece = Atomics.load(words, held / 4);
-      // a piece that failed is told from one in work by its sign
-      if (piece > 0) Atomics.store(words, held / 4, -piece);
+      if (Atomics.load(words, held / 4) === 1) Atomics.store(words, held / 4, -1);
       Atomics.notify(words, done / 4);
     }
   }

@@ -119,12 +119,8 @@ function assertSame(
 
 for (const threads of [1, 2, 3, 5]) {
   Deno.test(`${threads} threads give the bits of one, whatever is asked`, async () => {
-    // pieces of a few rows and batches of some pieces, so that even these rows are shared out
-    const crew = await Crew.open({
-      threads,
-      pieceBytes: 2000,
-      batchBytes: 16_000,
-    });
+    // pieces of a few rows, so that even these are shared out
+    const crew = await Crew.open({ threads, pieceBytes: 2000 });
     const workspaces = new Workspaces(crew.memory);
     try {
       for (const build of crew.builds) {
@@ -143,7 +139,7 @@ for (const threads of [1, 2, 3, 5]) {
   });
 }
 
-Deno.test("pieces and batches of their usual size give the bits of one thread", async () => {
+Deno.test("pieces of their usual size give the bits of one thread", async () => {
   const crew = await Crew.open({ threads: 2 });
   const workspaces = new Workspaces(crew.memory);
   try {

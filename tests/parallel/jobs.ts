@@ -4,15 +4,15 @@
  * @module
  */
 import type { Crew } from "../../src/parallel/crew.ts";
-import { DONE, HELD, type Job, LEFT } from "../../src/parallel/job.ts";
+import { DONE, HELD, type Job, NEXT, READY } from "../../src/parallel/job.ts";
 
 /** A job of `pieces` rows, each a piece, of V equal logits with label 0; `logits` says where they are. */
 export function flatJob(
   crew: Crew,
   pieces: number,
   V: number,
-  change: Partial<Job> = {},
-): Job {
+  change: Partial<Omit<Job, "first">> = {},
+): Omit<Job, "first"> {
   const { memory } = crew;
   const row = 4 * V + 64;
   const logits = memory.allocate(pieces * row);
@@ -23,18 +23,18 @@ export function flatJob(
   const scratch = memory.allocate(crew.threads * scratchBytes);
   new Float64Array(memory.memory.buffer, doubles, rows).fill(1);
   return {
-    pieces,
     pieceRows: 1,
     rows,
     vocabSize: V,
     logits,
     rowBytes: row,
+    places: 0,
     dtype: 0,
     ignoreIndex: -100,
     targets: words,
     weights: doubles,
     factors: 0,
-    out: 0,
+    apart: 0,
     outBytes: 0,
     outType: 0,
     perToken: doubles + 16 * rows,
@@ -46,7 +46,6 @@ export function flatJob(
     scratch,
     scratchBytes,
     metrics: 0,
-    unused: 0,
     smoothing: 0,
     zLoss: 0,
     logitScale: 1,
@@ -57,30 +56,32 @@ export function flatJob(
 }
 
 /** The losses that a job found. */
-export function lossesOf(crew: Crew, job: Job): Float64Array {
+export function lossesOf(crew: Crew, job: Omit<Job, "first">): Float64Array {
   const { buffer } = crew.memory.memory;
   return new Float64Array(buffer, job.perToken, job.rows);
 }
 
 /** What threads tell each other about a job. */
 export interface Board {
+  /** How many pieces nobody has taken, and how many were ever done. */
   left(): number;
   done(): number;
   held(thread: number): number;
-  set(what: "left" | "held", value: number, thread?: number): void;
+  /** Makes it look as if a thread had taken the next piece. */
+  pretend(thread: number): void;
 }
 
 /** The board of a crew's fastest build. */
 export function board(crew: Crew): Board {
-  const at = crew.jobAt(crew.builds[0]!) >> 2;
-  const read = (word: number) => Atomics.load(crew.memory.i32, at + word);
+  const at = crew.jobAt(crew.builds[0]!) >> 2, { i32 } = crew.memory;
+  const read = (word: number) => Atomics.load(i32, at + (word >> 2));
   return {
-    left: () => read(LEFT >> 2),
-    done: () => read(DONE >> 2),
-    held: (thread: number) => read((HELD >> 2) + thread),
-    set(what: "left" | "held", value: number, thread = 0): void {
-      const word = what === "left" ? LEFT >> 2 : (HELD >> 2) + thread;
-      Atomics.store(crew.memory.i32, at + word, value);
+    left: () => read(READY) - read(NEXT),
+    done: () => read(DONE),
+    held: (thread) => read(HELD + 4 * thread),
+    pretend(thread): void {
+      Atomics.add(i32, at + (NEXT >> 2), 1);
+      Atomics.store(i32, at + ((HELD + 4 * thread) >> 2), 1);
     },
   };
 }
