@@ -69,12 +69,12 @@ onCrew("threads work by themselves", { threads: 3 }, (crew) => {
 
 onCrew("all threads take part", { threads: 3 }, (crew) => {
   const [build] = crew.builds, { held } = board(crew);
-  // pieces of twenty times the same million on the float64 path: 0.2 s each, so
+  // pieces of eight times the same million on the float64 path: 0.1 s each, so
   // that on a busy machine, too, every thread comes while some are left
   const job = flatJob(crew, 6, 2 ** 20, {
     metrics: 1,
-    rows: 120,
-    pieceRows: 20,
+    rows: 48,
+    pieceRows: 8,
     rowBytes: 0,
   });
   crew.begin(build!, job);
