@@ -27,6 +27,7 @@ export type Action =
   | "read rows"
   | "read tokens"
   | "render chat"
+  | "select an engine"
   | "show row"
   | "summarise rows"
   | "unpack"

@@ -105,6 +105,27 @@ async function within<T>(
   }
 }
 
+/** The adapter that there is. Rejects with {@link GpuUnavailableError}. */
+export async function findAdapter(
+  signal?: AbortSignal,
+): Promise<{ adapter: GPUAdapter; name: string; fallback: boolean | null }> {
+  const gpu = findGpu();
+  if (gpu === null) {
+    throw new GpuUnavailableError("No GPU: this runtime has no navigator.gpu");
+  }
+  const adapter = await within(
+    gpu.requestAdapter({ powerPreference: "high-performance" }),
+    signal,
+  );
+  if (adapter === null) {
+    throw new GpuUnavailableError(
+      "No GPU: the system has no adapter that WebGPU can use (is a driver installed?)",
+    );
+  }
+  const { info } = adapter;
+  return { adapter, name: nameOf(info), fallback: isFallback(info) };
+}
+
 /** The device of the options, or a new one. Rejects with {@link GpuUnavailableError}. */
 export async function openDevice(
   { device, signal }: OpenGpuOptions = {},
@@ -119,19 +140,7 @@ export async function openDevice(
       fallback: isFallback(info),
     };
   }
-  const gpu = findGpu();
-  if (gpu === null) {
-    throw new GpuUnavailableError("No GPU: this runtime has no navigator.gpu");
-  }
-  const adapter = await within(
-    gpu.requestAdapter({ powerPreference: "high-performance" }),
-    signal,
-  );
-  if (adapter === null) {
-    throw new GpuUnavailableError(
-      "No GPU: the system has no adapter that WebGPU can use (is a driver installed?)",
-    );
-  }
+  const { adapter, name, fallback } = await findAdapter(signal);
   const requiredLimits: Record<string, number> = {};
   for (const limit of LIMITS) requiredLimits[limit] = adapter.limits[limit];
   const requiredFeatures: GPUFeatureName[] =
@@ -139,18 +148,13 @@ export async function openDevice(
   const asked = adapter.requestDevice({ requiredLimits, requiredFeatures });
   try {
     const opened = await within(asked, signal);
-    return {
-      device: opened,
-      owned: true,
-      name: nameOf(adapter.info),
-      fallback: isFallback(adapter.info),
-    };
+    return { device: opened, owned: true, name, fallback };
   } catch (cause) {
     // a device that comes too late has no owner
     asked.then((late) => late.destroy()).catch(() => undefined);
     if (signal?.aborted) throw signal.reason;
     throw new GpuUnavailableError(
-      `No GPU: ${nameOf(adapter.info)} gave no device (${
+      `No GPU: ${name} gave no device (${
         cause instanceof Error ? cause.message : cause
       })`,
       { cause },

@@ -1,23 +1,12 @@
 /**
- * Loads files of the suite of all engines for the GPU. What a test of that suite
- * says of WASM alone is not run, and named here.
+ * Loads files of the suite of all engines for the GPU.
  *
  * @module
  */
 import { testOnly } from "../engines.ts";
+import { elsewhere } from "./elsewhere.ts";
 import { gpuTest } from "./gpu.ts";
 import { ReplayEngine, type Way } from "./replay.ts";
-
-/** Tests that are about something else than an engine, by the start of their names, each with the reason. */
-const ELSEWHERE: Readonly<Record<string, string>> = {
-  "the clamp keeps the bare kernel": "addresses of WASM's own memory",
-  "a row that fits no memory":
-    "WASM's memory; a binding's size has its own test",
-  "createLossWorkspace() beyond": "a workspace is WASM's",
-  "the checks count rows": "checks, not an engine",
-  "[wasm-relaxed]": "a build of WASM",
-  "this runtime has Float16Array": "a runtime, not an engine",
-};
 
 /** Loads files of `tests/conformance` with every test run on the GPU. */
 export async function loadSuite(
@@ -33,7 +22,7 @@ export async function loadSuite(
   ) => {
     const name = typeof first === "string" ? first : first.name;
     const test = typeof first === "string" ? fn! : first.fn;
-    if (Object.keys(ELSEWHERE).some((start) => name.startsWith(start))) return;
+    if (elsewhere(name)) return;
     gpuTest(
       name,
       ({ heap }) =>
