@@ -109,10 +109,9 @@ async function faultOf(
   for (const key of ["perToken", "logSumExp", "entropy"] as const) {
     for (let i = 0; i < N; i++) {
       const a = scores[key][i]!, e = truth[key][i]!;
-      const off = Object.is(a, e) ? 0 : Math.abs(a - e);
-      if (!(off <= 1e-6 * Math.max(1, Math.abs(e)))) {
-        return `${key}[${i}] ${a}, not ${e}`;
-      }
+      const isSame = Object.is(a, e) ||
+        Math.abs(a - e) <= 1e-6 * Math.max(1, Math.abs(e));
+      if (!isSame) return `${key}[${i}] ${a}, not ${e}`;
     }
   }
   const half = into === "in-place" && problem.dtype === "bf16";
