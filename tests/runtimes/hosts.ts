@@ -128,6 +128,64 @@ function stop(process: Deno.ChildProcess): void {
   } catch { /* it has ended */ }
 }
 
+/** A port that nobody listens on just now. */
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+/** The same worker as its authors run it: bundled and served by `wrangler dev`, in a Node. */
+export async function onWrangler(
+  machine: Machine,
+  node: string,
+  compatibilityDate: string,
+): Promise<Report> {
+  const config = "wrangler.json";
+  await Deno.writeTextFile(
+    `${APP}/${config}`,
+    JSON.stringify({
+      name: "consumer",
+      main: "worker_init.mjs",
+      compatibility_date: compatibilityDate,
+    }),
+  );
+  const port = freePort();
+  const wrangler = new Deno.Command(machine.programs[node]!, {
+    args: [toolPath("wrangler/bin/wrangler.js"), "dev", "-c", config]
+      .concat("--local", "--ip=127.0.0.1", `--port=${port}`),
+    cwd: APP,
+    env: {
+      CI: "1",
+      // nothing is asked of any network, nothing written into a home
+      WRANGLER_SEND_METRICS: "false",
+      CLOUDFLARE_CF_FETCH_ENABLED: "false",
+      XDG_CONFIG_HOME: `${Deno.cwd()}/${APP}/config`,
+    },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const said = Promise.all([
+    new Response(wrangler.stdout).text(),
+    new Response(wrangler.stderr).text(),
+  ]);
+  try {
+    for (let i = 0; i < 600; i++) {
+      const response = await fetch(`http://127.0.0.1:${port}/`)
+        .catch(() => null);
+      if (response?.ok) return await response.json();
+      await response?.body?.cancel();
+      await new Promise((wake) => setTimeout(wake, 100));
+    }
+    wrangler.kill("SIGTERM");
+    throw new Error(`wrangler dev did not answer\n${(await said).join("")}`);
+  } finally {
+    stop(wrangler);
+    await wrangler.status;
+    await said;
+  }
+}
+
 /** The edge-runtime package, in a Node; with the kernels inlined, or handed in. */
 export async function onEdgeRuntime(
   machine: Machine,

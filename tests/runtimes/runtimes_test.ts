@@ -20,6 +20,7 @@ import {
   onCommandLine,
   onEdgeRuntime,
   onWorkerd,
+  onWrangler,
   type Report,
 } from "./hosts.ts";
 import { readParquetRows } from "../../src/formats/mod.ts";
@@ -227,6 +228,13 @@ for (const date of WORKERD_DATES) {
     assertMatch(answer, /^Error: .*hand in compiled ones with init\(\)/);
   });
 }
+
+const wrangler = `wrangler dev ${TOOLS.wrangler}`;
+test(`${wrangler}: a worker as it is written`, ["node24"], async (t) => {
+  const report = await onWrangler(machine, "node24", "2026-04-01");
+  await judgeRuntime(t, wrangler, "`init`", report);
+  await judgeEntries(t, wrangler, report.entries);
+});
 
 const edge = `edge-runtime ${TOOLS["edge-runtime"]}`;
 for (const kernels of ["inlined", "given"] as const) {

@@ -24,6 +24,7 @@ export const TOOLS: Readonly<Record<string, string>> = {
   "@webgpu/types": "0.1.74",
   bun: "1.4.5",
   workerd: "1.20261117.1",
+  wrangler: "4.86.0",
   "edge-runtime": "4.0.1",
   jsr: "0.14.3",
   typescript5: "npm:typescript@5.9.3",
