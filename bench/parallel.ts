@@ -22,8 +22,8 @@ import { makeBatch, verify } from "./data.ts";
 import { machine } from "./harness.ts";
 import { startFma } from "./parallel_fma.ts";
 
-/** Times that must count for each case, and seconds after which what there is must do. */
-const WANTED = 25, MOST = 60;
+/** Times that count for each case, and how few will do after so many seconds. */
+const WANTED = 25, LEAST = 8, MOST = 60;
 
 /** Pieces of the bare loop: some 4 ms on one thread, about as long as what is timed. */
 const PIECES = 100;
@@ -159,6 +159,15 @@ async function measure(rows: number, vocabSize: number): Promise<Line[]> {
   return teams[0]!.cases.flatMap(({ what }, c) => {
     const medians = teams.map((_, t) => {
       const list = counting(t, c);
+      if (list.length < LEAST) {
+        throw new Error(
+          `Cannot time ${what} on ${
+            teams[t]!.threads
+          } threads, the machine is too busy: ${list.length} of ${
+            samples[t]![c]!.length
+          } times count`,
+        );
+      }
       return {
         time: median(list.map(({ time }) => time)),
         bare: median(list.flatMap(({ before, after }) => [before, after])),

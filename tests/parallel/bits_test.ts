@@ -155,3 +155,24 @@ Deno.test("pieces of their usual size give the bits of one thread", async () => 
     crew.close();
   }
 });
+
+Deno.test("logits in a workspace are never copied, however far memory has grown", async () => {
+  const crew = await Crew.open({ threads: 2 });
+  const workspaces = new Workspaces(crew.memory);
+  try {
+    const engine = new CrewEngine(crew, crew.builds[0]!);
+    const labels = new Int32Array(3);
+    const early = workspaces.create({ rows: 3, vocabSize: 100 });
+    const late = workspaces.create({ rows: 3, vocabSize: 2 ** 20 });
+    for (const { logits } of [early, late]) {
+      loss(engine, logits, labels);
+      lossGrad(engine, logits, labels, { into: "in-place" });
+      loss(engine, logits.subarray(0, logits.length / 3), [0]);
+    }
+    assertEquals(crew.rooms.copies.at, 0); // there is no room for copies
+    loss(engine, new Float32Array(300), labels);
+    assertEquals(crew.rooms.copies.at > 0, true);
+  } finally {
+    crew.close();
+  }
+});
