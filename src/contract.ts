@@ -257,7 +257,11 @@ export interface LossWorkspace<
   readonly vocabSize: number;
   /** How the logits are stored. */
   readonly dtype: LogitsType;
-  /** Gives the memory back; the view must not be used afterwards. Calling it twice is harmless. */
+  /**
+   * Gives the memory back; calling it twice is harmless. The view is not to be used
+   * afterwards: while it is held its memory stays, and a function given it copies it
+   * as any array; an engine of `./parallel`, whose memory goes to others, refuses it.
+   */
   dispose(): void;
   /** Same as `dispose`, for `using`. */
   [Symbol.dispose](): void;

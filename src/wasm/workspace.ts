@@ -95,7 +95,8 @@ const whole = (n: number) => Number.isSafeInteger(n) && n > 0;
  * Fill `workspace.logits` (or let your model write there) and pass it, or a
  * subarray of whole rows, to any loss function: nothing is copied, in or out.
  * It costs N · V elements and about 20 · V bytes; the memory is never grown, so
- * the view stays valid until `dispose()`.
+ * the view stays valid until `dispose()`. To another copy of this library in the
+ * same process, and to an engine of `./parallel`, it is an array like any.
  *
  * @param options `rows` N, `vocabSize` V, and `dtype`, `"f32"` unless said.
  * @returns The workspace; `using` disposes of it.
