@@ -32,14 +32,15 @@ export function show(value: unknown): string {
   return String(value);
 }
 
-/** Throws a RangeError. */
+/** Throws a RangeError; the kind being right, a bigint is shown as the number it is. */
 export function outOfRange(
   action: Action,
   wish: string,
   value: unknown,
 ): never {
+  const shown = typeof value === "bigint" ? String(value) : show(value);
   throw new RangeError(
-    `Cannot ${action} as ${wish}: current value is ${show(value)}`,
+    `Cannot ${action} as ${wish}: current value is ${shown}`,
   );
 }
 

@@ -8,11 +8,11 @@
  * @module
  */
 import process from "node:process";
-import { PipeClosed } from "./errors.ts";
+import { fileReason, PipeClosed, UsageError } from "./errors.ts";
 
 /** Where a command writes. */
 export interface Output {
-  /** Writes, and waits until it is taken; throws {@link PipeClosed} where nobody reads any more. */
+  /** Writes, and waits until it is taken; throws {@link PipeClosed} where nobody reads any more, {@link UsageError} where it cannot be written. */
   write(data: string | Uint8Array): Promise<void>;
   /** Whether somebody looks at it. */
   readonly isTerminal: boolean;
@@ -46,11 +46,13 @@ interface Stream {
 
 class StreamOutput implements Output {
   readonly #stream: Stream;
+  readonly #name: string;
   readonly isTerminal: boolean;
   readonly color: boolean;
 
-  constructor(stream: Stream) {
+  constructor(stream: Stream, name: string) {
     this.#stream = stream;
+    this.#name = name;
     this.isTerminal = stream.isTTY === true;
     this.color = wantsColor(this.isTerminal);
     // each write hears of its own failure; unheard, the event would end the process
@@ -63,10 +65,17 @@ class StreamOutput implements Output {
 
   write(data: string | Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#stream.write(data, (error) => {
-        if (!error) resolve();
-        else reject(error.code === "EPIPE" ? new PipeClosed() : error);
-      });
+      const fail = (error: Error & { code?: string }) => {
+        const words = `cannot write ${this.#name}: ${fileReason(error)}`;
+        reject(
+          error.code === "EPIPE" ? new PipeClosed() : new UsageError(words),
+        );
+      };
+      try {
+        this.#stream.write(data, (error) => error ? fail(error) : resolve());
+      } catch (error) {
+        fail(error as Error); // Deno throws where the output is a file
+      }
     });
   }
 }
@@ -107,8 +116,8 @@ export function processIo(): CliIo {
     get stdin() {
       return process.stdin as AsyncIterable<Uint8Array>;
     },
-    stdout: new StreamOutput(process.stdout as Stream),
-    stderr: new StreamOutput(process.stderr as Stream),
+    stdout: new StreamOutput(process.stdout as Stream, "standard output"),
+    stderr: new StreamOutput(process.stderr as Stream, "standard error"),
     onInterrupt: (cleanup) => {
       cleanups.add(cleanup);
       if (!isListening) listen();

@@ -45,25 +45,26 @@ export function openLossInputs(job: LossJob): LossInputs {
       `--vocab-size must be within the ${columns} columns of ${name}: got ${vocabSize}`,
     );
   }
-  const { values, shape: labelShape } = readArray(job.labels, rows, name);
+  const { values, shape: labelShape } = readArray(
+    job.labels,
+    logits,
+    shape.slice(0, -1),
+  );
   const labels = judge(
     job.labels,
     () => readLabels("compute loss", values, vocabSize, job.ignoreIndex),
   );
-  const implied = shape.length === 3
-    ? shape[1]
-    : labelShape.length === 2
-    ? labelShape[1]
-    : undefined;
+  // [B, T] as the logits say it, or else the labels
+  const dims = shape.length === 3 ? shape.slice(0, -1) : labelShape;
   return {
     logits,
     dtype,
     vocabSize,
     labels,
-    ...bordersOf(job, rows, implied),
+    ...bordersOf(job, rows, dims[1]),
     inputIds: job.inputIds === undefined
       ? null
-      : idsOf(job.inputIds, readArray(job.inputIds, rows, name).values),
+      : idsOf(job.inputIds, readArray(job.inputIds, logits, dims).values),
   };
 }
 
@@ -84,22 +85,30 @@ function typeOf(
   );
 }
 
-/** An array of whole numbers, one for each row of the logits. */
+/**
+ * An array of whole numbers, one for each row of the logits: flat, or in this
+ * shape of theirs. As many in another shape are those of other rows.
+ */
 function readArray(
   path: string,
-  rows: number,
-  logits: string,
+  { rows, name: logits }: NpyRows,
+  wanted: readonly number[],
 ): { values: TokenIds; shape: readonly number[] } {
   const file = new NpyRows(path);
   try {
     const { shape, name, dtype } = file;
     if (["f32", "f64", "f16"].includes(dtype)) {
-      throw new DataError(`${name} holds ${dtype}: it must hold <i4 or <i8`);
+      throw new DataError(
+        `${name} holds ${dtype}: it must hold whole numbers, as <i4 or <i8`,
+      );
     }
     const count = shape.reduce((product, n) => product * n, 1);
-    if (count !== rows || shape.length > 2) {
+    const isOther = wanted.length === 2 && shape.length === 2 &&
+      shape[0] !== wanted[0];
+    if (count !== rows || shape.length > 2 || isOther) {
+      const either = wanted.length === 2 ? `[${wanted.join(", ")}] or ` : "";
       throw new DataError(
-        `${name} must have a value for each of the ${rows} rows of ${logits}: it is [${
+        `${name} must have a value for each of the ${rows} rows of ${logits}, as ${either}[${rows}]: it is [${
           shape.join(", ")
         }]`,
       );

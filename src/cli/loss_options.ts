@@ -14,7 +14,7 @@ export const LOSS: CommandHelp = {
   summary: "what logits cost: every reduction, each sequence, the worst tokens",
   about: [
     "Logits [N, V] or [B, T, V] as <f4, <f2, or <u2 with --dtype bf16; labels [N] " +
-    "or [B, T] as <i4 or <i8, -100 where nothing is scored. Row i is scored " +
+    "or [B, T] as whole numbers, -100 where nothing is scored. Row i is scored " +
     "against labels[i]; with --shift against labels[i + 1] of its own sequence, " +
     "as a language model means it.",
     "Logits are read some rows at a time, so they may be larger than memory.",

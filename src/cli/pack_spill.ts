@@ -102,7 +102,9 @@ export function* layRows(
   for (let row = 0; row < rows; row++) {
     let length = 0;
     if (packs === null) {
-      laid.push(alone(spill, row, options));
+      const { prepared, lost } = alone(spill, row, options);
+      laid.push(prepared);
+      lostTargets += lost;
       length = spill.lengths[row]!;
     } else {
       const start = piece;
@@ -121,19 +123,28 @@ export function* layRows(
   }
 }
 
-/** A row that is not packed. */
+/** A row, and how many of its trained tokens are no targets. */
+interface PreparedWithLoss {
+  readonly prepared: PreparedRow;
+  readonly lost: number;
+}
+
+/** A row that is not packed. Its first label stays, as nothing stands before it, and is no target all the same. */
 function alone(
   spill: Spill,
   row: number,
   { weights, certificates }: LayOptions,
-): PreparedRow {
+): PreparedWithLoss {
   const sample = read(spill, row, 0, spill.lengths[row]!, weights);
   const proof = certificates
     ? { certificate: JSON.parse(spill.certificate(row)) as unknown }
     : {};
   return {
-    storable: () => ({ ...sample, ...proof }),
-    padded: (padTokenId, length) => collate([sample], { padTokenId, length }),
+    lost: sample.labels[0] === IGNORE_INDEX ? 0 : 1,
+    prepared: {
+      storable: () => ({ ...sample, ...proof }),
+      padded: (padTokenId, length) => collate([sample], { padTokenId, length }),
+    },
   };
 }
 
@@ -144,7 +155,7 @@ function pack(
   start: number,
   end: number,
   { weights, certificates }: LayOptions,
-): { prepared: PreparedRow; lost: number } {
+): PreparedWithLoss {
   const samples: SpilledRow[] = [];
   const proofs: unknown[] = [];
   let total = 0;

@@ -73,7 +73,7 @@ function readFunction(
   toolArguments: ToolArguments,
 ): ToolCall["function"] {
   const name = readString(`${place}.name`, own(call, "name"));
-  if (name === "") fault(`${place}.name`, "the name of a function", "");
+  if (name === "") throw new SyntaxError(`${place}.name is empty`);
   const given = own(call, "arguments") ?? {};
   let parsed: unknown = given;
   if (typeof given === "string" && toolArguments === "parse") {

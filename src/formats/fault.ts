@@ -167,6 +167,11 @@ function checkLeaf(place: string, value: unknown): void {
       `${place} has half a surrogate pair (U+${unit}) at offset ${offset}, which no encoding of text can hold`,
     );
   }
+  if (typeof value === "number" && !Number.isFinite(value)) {
+    throw new SyntaxError(
+      `${place} must be a finite number: got ${value}, as which a number beyond 1.8e308 is read`,
+    );
+  }
   if (typeof value === "number" || typeof value === "bigint") {
     throw new SyntaxError(
       `${place} is the number ${value}, beyond what is exact here (2^53): write it as a string`,

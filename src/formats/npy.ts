@@ -29,12 +29,16 @@ const MAX_HEADER = 10_000;
 
 /** NumPy's names of the types; it has none for bf16. */
 const DESCR: ReadonlyMap<TensorType, string> = new Map([
+  ["i8", "|i1"],
+  ["i16", "<i2"],
   ["i32", "<i4"],
   ["i64", "<i8"],
   ["f32", "<f4"],
   ["f64", "<f8"],
   ["u8", "|u1"],
   ["u16", "<u2"],
+  ["u32", "<u4"],
+  ["u64", "<u8"],
   ["f16", "<f2"],
 ]);
 
@@ -93,7 +97,8 @@ export function npyHeader(
 }
 
 /**
- * Reads a .npy file: `<i4`, `<i8`, `<f4`, `<f8`, `<f2`, `<u2` or `|u1`, in C order.
+ * Reads a .npy file in C order: whole numbers of any size, signed or not
+ * (`|i1` to `<i8`, `|u1` to `<u8`), and `<f2`, `<f4`, `<f8`.
  *
  * @param bytes The whole file.
  * @returns The array; its values are a copy.

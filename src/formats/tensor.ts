@@ -8,23 +8,31 @@ import { type Action, outOfRange, wrongKind } from "../checks.ts";
 
 /** How values are stored; f16 and bf16 travel as `Uint16Array` bit patterns. */
 export type TensorType =
+  | "i8"
+  | "i16"
   | "i32"
   | "i64"
   | "f32"
   | "f64"
   | "u8"
   | "u16"
+  | "u32"
+  | "u64"
   | "f16"
   | "bf16";
 
 /** The arrays that hold them. */
 export type TensorData =
+  | Int8Array
+  | Int16Array
   | Int32Array
   | BigInt64Array
   | Float32Array
   | Float64Array
   | Uint8Array
-  | Uint16Array;
+  | Uint16Array
+  | Uint32Array
+  | BigUint64Array;
 
 /** Values of one type in a shape, row-major; of shape `[]` there is one value. */
 export interface Tensor {
@@ -48,12 +56,16 @@ export interface NamedShape {
 
 /** The array of each type. */
 const ARRAYS = {
+  i8: Int8Array,
+  i16: Int16Array,
   i32: Int32Array,
   i64: BigInt64Array,
   f32: Float32Array,
   f64: Float64Array,
   u8: Uint8Array,
   u16: Uint16Array,
+  u32: Uint32Array,
+  u64: BigUint64Array,
   f16: Uint16Array,
   bf16: Uint16Array,
 } as const;

@@ -67,13 +67,15 @@ function readTurn(
   toolArguments: ToolArguments,
 ): ChatMessage {
   const turn = readFields(place, value);
+  const weight = readWeight(place, turn);
   checkPlain(place, turn);
   if (own(turn, "role") !== undefined) {
     const role = readString(`${place}.role`, turn.role);
-    if (role === "") fault(`${place}.role`, "a role", "");
+    if (role === "") throw new SyntaxError(`${place}.role is empty`);
     return makeMessage({
       place,
       turn,
+      weight,
       role: role === "function" ? "tool" : role,
       said: turn.content,
       name: "content",
@@ -103,6 +105,7 @@ function readTurn(
   return makeMessage({
     place,
     turn: rest,
+    weight,
     role,
     said: isCall ? "" : said,
     name: "value",
@@ -112,9 +115,19 @@ function readTurn(
 }
 
 /** The message of a turn whose role is known. */
-function makeMessage({ place, turn, role, said, name, calls, toolArguments }: {
+function makeMessage({
+  place,
+  turn,
+  weight,
+  role,
+  said,
+  name,
+  calls,
+  toolArguments,
+}: {
   place: string;
   turn: Fields;
+  weight: number | undefined;
   role: string;
   said: unknown;
   name: string;
@@ -159,7 +172,6 @@ function makeMessage({ place, turn, role, said, name, calls, toolArguments }: {
       said,
     );
   }
-  const weight = readWeight(place, turn);
   const train = own(turn, "train");
   if (train !== undefined && typeof train !== "boolean") {
     fault(`${place}.train`, "true or false", train);
@@ -183,6 +195,13 @@ function readWeight(place: string, turn: Fields): number | undefined {
     if (weight === undefined) continue;
     if (typeof weight !== "number") {
       fault(`${place}.${name}`, "a number", weight);
+    }
+    if (
+      Number.isFinite(weight) && Math.abs(weight) > Number.MAX_SAFE_INTEGER
+    ) {
+      throw new SyntaxError(
+        `${place}.${name} must be a number within 2^53: got ${weight}`,
+      );
     }
     if (found !== undefined && found !== weight) {
       throw new SyntaxError(`${place} has a weight and another loss_weight`);

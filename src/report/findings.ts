@@ -119,10 +119,10 @@ export class Audit {
   }
 
   /**
-   * Adds a chat that did not become a row.
+   * Adds a chat that did not become a row, or a row that could not be read.
    *
    * @param line Where it stands in its file.
-   * @param reason The kind of refusal, as `ChatTemplateError.reason` has it.
+   * @param reason The kind of refusal, as `ChatTemplateError.reason` has it, or `"not readable"`.
    * @param message The error's words.
    */
   addRefusal(line: number, reason: string, message: string): void {

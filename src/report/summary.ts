@@ -19,11 +19,11 @@ export interface FindingCount {
   examples: LineNote[];
 }
 
-/** Chats that did not become rows, of one kind. */
+/** Chats that did not become rows, or rows that could not be read, of one kind. */
 export interface RefusalCount {
   /** The kind, as the error names it. */
   reason: string;
-  /** How many chats. */
+  /** How many. */
   chats: number;
   /** The first of them, with the error's words. */
   examples: LineNote[];
@@ -73,7 +73,7 @@ export interface RowLength {
 export interface Summary {
   /** Rows, in all. */
   rows: number;
-  /** Chats that did not become rows. */
+  /** Chats that did not become rows, and rows that could not be read. */
   refused: number;
   /** Tokens, in all. */
   tokens: number;

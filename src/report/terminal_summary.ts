@@ -140,10 +140,15 @@ function linesOf(lines: readonly number[], all: number): string {
   return `: line${all === 1 ? "" : "s"} ${list}${more}`;
 }
 
+/** Whether a row that cannot be read would have been a chat, nobody knows. */
+function unit(reason: string): "chat" | "row" {
+  return reason === "not readable" ? "row" : "chat";
+}
+
 function refusals(screen: Screen, { refusals }: Summary): string[] {
   return refusals.flatMap(({ reason, chats, examples }) => [
     "  " + paint(screen, "serious", `■ ${inline(refusalWords(reason))}`) +
-    `  ${counted(chats, "chat")}`,
+    `  ${counted(chats, unit(reason))}`,
     ...examples.flatMap((note) => noteLines(screen, note)),
   ]);
 }

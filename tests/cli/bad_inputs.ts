@@ -57,7 +57,7 @@ export const BAD_LINES: readonly (readonly [line: string, words: string])[] = [
   ['{"messages": [{"role": "user"}]}', "messages[0].content must be"],
   ['{"messages": [{"content": "Hi"}]}', "messages[0] must have role"],
   [messages({ role: 5, content: "Hi" }), "messages[0].role must be a string"],
-  [messages({ role: "", content: "Hi" }), "messages[0].role must be a role"],
+  [messages({ role: "", content: "Hi" }), "messages[0].role is empty"],
   [messages({ role: "user", content: 5 }), "messages[0].content must be"],
   [messages({ role: "user", content: {} }), "messages[0].content must be"],
   [messages({ role: "user", content: [5] }), "messages[0].content[0] must be"],
@@ -68,6 +68,14 @@ export const BAD_LINES: readonly (readonly [line: string, words: string])[] = [
   ],
   [messages(ask, { ...answer, train: "yes" }), "messages[1].train must be"],
   [messages(ask, { ...answer, weight: "1" }), "messages[1].weight must be"],
+  [
+    `{"messages": [{"role": "user", "content": "Hi", "weight": 1e999}]}`,
+    "messages[0].weight must be a finite number: got Infinity",
+  ],
+  [
+    messages(ask, { ...answer, weight: 1e300 }),
+    "messages[1].weight must be a number within 2^53: got 1e+300",
+  ],
   [
     messages(ask, { ...answer, weight: 1, loss_weight: 2 }),
     "a weight and another loss_weight",

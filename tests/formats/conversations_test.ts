@@ -328,7 +328,7 @@ Deno.test("parseConversation() reads tool calls however they are written", () =>
   );
   refusesAnswer(
     { tool_calls: [{ name: "" }] },
-    "tool_calls[0].name must be the name",
+    "tool_calls[0].name is empty",
   );
   refusesAnswer(
     { tool_calls: 1 },
@@ -401,7 +401,7 @@ Deno.test("parseConversation() reads train and weight, and takes null for absent
   );
   refuses(
     `{"messages": [{"role": "assistant", "content": "a", "weight": 1e999}]}`,
-    "messages[0].weight is the number Infinity",
+    "messages[0].weight must be a finite number: got Infinity",
   );
 });
 
@@ -466,7 +466,7 @@ Deno.test("parseConversation() says place and kind of what has the wrong kind", 
   );
   refuses(
     { messages: [{ role: "", content: "" }] },
-    "messages[0].role must be a role",
+    "messages[0].role is empty",
   );
   refuses("nothing", "line 7: not JSON: ");
   refuses(`{"messages": [}`, "line 7: not JSON: ");

@@ -39,6 +39,14 @@ const TENSORS: Record<string, Tensor> = {
   f8: { dtype: "f64", shape: [2, 1, 1], data: Float64Array.of(0.1, -1e308) },
   u1: { dtype: "u8", shape: [3], data: Uint8Array.of(0, 1, 255) },
   u2: { dtype: "u16", shape: [2], data: Uint16Array.of(65535, 1) },
+  i1: { dtype: "i8", shape: [2], data: Int8Array.of(-128, 127) },
+  i2: { dtype: "i16", shape: [3], data: Int16Array.of(-32768, 32767, -100) },
+  u4: { dtype: "u32", shape: [2], data: Uint32Array.of(4294967295, 1) },
+  u8: {
+    dtype: "u64",
+    shape: [2],
+    data: BigUint64Array.of(18446744073709551615n, 1n),
+  },
   f2: {
     dtype: "f16",
     shape: [3],
@@ -79,8 +87,8 @@ Deno.test("decodeNpy() refuses what it would have to change", () => {
     );
   refuses("big", "values must be little-endian");
   refuses("fortran", "the order must be C, not Fortran");
-  refuses("bool", "descr must be one of <i4, <i8");
-  refuses("text", "descr must be one of <i4, <i8");
+  refuses("bool", "descr must be one of |i1, <i2, <i4, <i8");
+  refuses("text", "descr must be one of |i1, <i2, <i4, <i8");
   refuses("record", "records must be plain values");
 });
 
@@ -204,8 +212,8 @@ Deno.test("encodeNpy() refuses tensors that are none", () => {
     "tensor.shape must be a list of sizes",
   );
   refuses({ shape: "23" }, RangeError, "tensor.shape must be a list of sizes");
-  refuses({ dtype: "i16" }, RangeError, "tensor.dtype must be one of i32");
-  refuses({ dtype: "toString" }, RangeError, "tensor.dtype must be one of i32");
+  refuses({ dtype: "i24" }, RangeError, "tensor.dtype must be one of i8, i16");
+  refuses({ dtype: "toString" }, RangeError, "tensor.dtype must be one of i8");
   refuses({ dtype: "f32" }, TypeError, "tensor.data must be a Float32Array");
   refuses(
     { dtype: "bf16", data: new Uint16Array(6) },

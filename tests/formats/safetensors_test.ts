@@ -166,13 +166,27 @@ Deno.test("decodeSafetensors() refuses entries and offsets that do not fit", () 
   assertThrows(
     () => decodeSafetensors(one({ dtype: "F8_E4M3" })),
     RangeError,
-    `Cannot decode safetensors as the dtype of "x" must be one of I32, I64`,
+    `Cannot decode safetensors as the dtype of "x" must be one of I8, I16, I32, I64`,
   );
   assertThrows(
     () => decodeSafetensors("" as unknown as Uint8Array),
     TypeError,
     "bytes must be a Uint8Array",
   );
+});
+
+Deno.test("safetensors keep whole numbers of every size", () => {
+  const tensors = new Map<string, Tensor>([
+    ["u64", {
+      dtype: "u64",
+      shape: [1],
+      data: BigUint64Array.of(2n ** 64n - 1n),
+    }],
+    ["u32", { dtype: "u32", shape: [1], data: Uint32Array.of(2 ** 32 - 1) }],
+    ["i16", { dtype: "i16", shape: [2], data: Int16Array.of(-100, 7) }],
+    ["i8", { dtype: "i8", shape: [2], data: Int8Array.of(-128, 127) }],
+  ]);
+  assertEquals(decodeSafetensors(encodeSafetensors(tensors)).tensors, tensors);
 });
 
 Deno.test("encodeSafetensors() refuses names and tensors it cannot write", () => {

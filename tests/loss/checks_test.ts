@@ -274,7 +274,8 @@ Deno.test("labels must be whole numbers, in an array", () => {
     assertThrows(run([0, bad]), RangeError, "labels[1]");
   }
   assertThrows(run([0, "1"]), TypeError, "labels[1]");
-  assertThrows(run(BigInt64Array.of(0n, 2n ** 32n)), RangeError, "4294967296n");
+  const { message } = assertThrows(run(BigInt64Array.of(0n, 50n)), RangeError);
+  assert(message.endsWith("current value is 50"), message);
   assertEquals(
     maskedCrossEntropy(logits, BigInt64Array.of(0n, -100n)),
     maskedCrossEntropy(logits, [0, -100]),

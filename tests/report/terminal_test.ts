@@ -208,6 +208,7 @@ Deno.test("showSummary() puts what is wrong first, with lines to look at", () =>
   const audit = new Audit({ maxLength: 30 });
   for (const { row, line } of sampleRows()) audit.add(row, line);
   audit.add(sampleRows()[0]!.row, 6);
+  audit.addRefusal(9, "not readable", "labels must have 3 elements");
   audit.addRefusal(7, "refused", "Roles must \x1b[31malternate");
   const lines = showSummary(audit.summary(), { width: 80 });
   assertEquals(lines[0], "6 rows, 357 tokens, 135 of them trained (37.8 %)");
@@ -217,6 +218,7 @@ Deno.test("showSummary() puts what is wrong first, with lines to look at", () =>
       "  ▲ straddling token  1 row: line 2",
       "  the stop is trained in 7 of 8 trained turns: line 3",
       "  ■ refused by the template  1 chat",
+      "  ■ not readable  1 row",
       "    line 7: Roles must ⟨ESC⟩[31malternate",
       "  1 duplicate: line 6 repeats 1",
     ]

@@ -146,6 +146,33 @@ Deno.test("loss takes borders, lengths, and shapes of labels for sequences", asy
   });
 });
 
+Deno.test("loss takes labels of every kind of whole number", async () => {
+  const known = labels.map((label) => Math.max(label, 0)); // not every kind has -100
+  const wide = BigInt64Array.from(known, BigInt);
+  const kinds: Tensor[] = [
+    { dtype: "u8", shape: [B, T], data: Uint8Array.from(known) },
+    { dtype: "i16", shape: [B * T], data: Int16Array.from(known) },
+    { dtype: "u16", shape: [B, T], data: Uint16Array.from(known) },
+    { dtype: "u32", shape: [B, T], data: Uint32Array.from(known) },
+    { dtype: "u64", shape: [B * T], data: BigUint64Array.from(wide) },
+    { dtype: "i64", shape: [B, T], data: wide },
+  ];
+  await inFolder(async (folder) => {
+    const score = (reduction: Reduction) =>
+      maskedCrossEntropy(logits, known, {
+        reduction,
+        sequenceLength: T,
+        metrics: true,
+      });
+    for (const kind of kinds) {
+      const arrays = { logits: f32(logits, B, T, V), labels: kind };
+      const { out, err } = await loss(folder, arrays, ["--json"]);
+      assertEquals(err, "");
+      assertEquals(JSON.parse(out).loss, wanted(score));
+    }
+  });
+});
+
 Deno.test("loss leaves out what lies behind the last border", async () => {
   await inFolder(async (folder) => {
     const { out } = await loss(folder, {
@@ -273,7 +300,42 @@ Deno.test("loss refuses arrays that do not fit, in one line", async () => {
     [{ logits: f32(logits, B * T * V) }, [], 1, "must be logits [N, V] or"],
     [{ labels: i32(labels.subarray(1), B * T - 1) }, [], 1, "for each of the"],
     [{ labels: i32(labels, 1, B, T) }, [], 1, "for each of the 120 rows"],
-    [{ labels: f32(new Float32Array(120), 120) }, [], 1, "must hold <i4 or"],
+    [
+      { logits: f32(logits, B, T, V), labels: i32(labels, T, B) },
+      [],
+      1,
+      "logits.npy, as [3, 40] or [120]: it is [40, 3]",
+    ],
+    [
+      { logits: f32(logits, B, T, V), labels: i32(labels, 2, 60) },
+      [],
+      1,
+      "as [3, 40] or [120]: it is [2, 60]",
+    ],
+    [
+      { labels: i32(labels, B, T), "input-ids": i32(labels, T, B) },
+      ["--tokenizer", TOKENIZER],
+      1,
+      "as [3, 40] or [120]: it is [40, 3]",
+    ],
+    [
+      { labels: f32(new Float32Array(120), 120) },
+      [],
+      1,
+      "holds f32: it must hold whole numbers",
+    ],
+    [
+      {
+        labels: {
+          dtype: "u64",
+          shape: [120],
+          data: new BigUint64Array(120).fill(2n ** 64n - 100n),
+        },
+      },
+      [],
+      1,
+      "a class in [0, 300): current value is 18446744073709551516",
+    ],
     [{ labels: i32(labels.map(() => 300), 120) }, [], 1, "labels[0] must be"],
     [
       {

@@ -277,6 +277,23 @@ Deno.test("prepare --json counts what happened", async () => {
   });
 });
 
+Deno.test("prepare counts the first label of a fragment, which is no target, packed or not", async () => {
+  await inFolder(async (folder) => {
+    const lines = chatLine("Hi", "x".repeat(200), "And", "y".repeat(50));
+    for (const pack of ["none", "bfd", "first-fit"]) {
+      const args = ["--max-length", "30", "--overlong", "split", "--json"];
+      const { out, err } = await prepare(
+        `${folder}/rows.jsonl`,
+        [...args, "--pack", pack],
+        lines,
+      );
+      const { lostTargets, documents } = JSON.parse(out);
+      assertEquals([documents, lostTargets], [10, 8], pack);
+      assertStringIncludes(err, "8 trained tokens first in a document");
+    }
+  });
+});
+
 Deno.test("prepare reads parquet of conversations, but not from standard input", async () => {
   await inFolder(async (folder) => {
     const path = `${folder}/chats.parquet`;

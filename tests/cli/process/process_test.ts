@@ -187,6 +187,24 @@ Deno.test("a pipe that is closed early ends it without a word", async () => {
   });
 });
 
+Deno.test({
+  name:
+    "output that has no room is said so, as what the command line asked for",
+  ignore: Deno.build.os !== "linux", // others have no /dev/full
+  fn: async () => {
+    const line = [Deno.execPath(), "run", "--no-prompt", "--no-check", "-R"]
+      .concat("src/cli/main.ts", "inspect", CHATS, ...MODEL).join(" ");
+    const { code, stderr } = await new Deno.Command("bash", {
+      args: ["-c", `${line} > /dev/full`],
+    }).output();
+    assertEquals(code, 2);
+    assertStringIncludes(
+      new TextDecoder().decode(stderr),
+      "sft-loss: cannot write standard output: no space is left on the device\n",
+    );
+  },
+});
+
 Deno.test("NO_COLOR, FORCE_COLOR, and a pipe decide on colours", async () => {
   const painted = async (env: Record<string, string>) =>
     (await start(["inspect", CHATS, ...MODEL, "-n", "1"], { env })).out
