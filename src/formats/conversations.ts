@@ -5,10 +5,16 @@
  * | shape | columns |
  * |---|---|
  * | `messages` | `messages: [{ role, content, ... }]` |
- * | `sharegpt` | `conversations: [{ from, value }]`, or role and content in it |
+ * | `sharegpt` | `conversations: [{ from, value }]` |
  * | `prompt` | `prompt` and `completion`, both strings or both lists of messages; or `instruction`, `input?`, `output`, `history?` |
  *
  * Beside any of them `system` and `tools`; every other column is left alone.
+ *
+ * A turn may have the other shape's words, all of them or one, as in files that
+ * were put together: `{ role, value }`, `{ from, content }`. Where `from` or
+ * `value` stands, the roles are ShareGPT's: `human` is `user`, `gpt` `assistant`,
+ * `observation` `tool`, and what a `function_call` says is its calls. A role
+ * beside `content` is handed on as it is, as a template may have roles of its own.
  *
  * @module
  */
@@ -77,7 +83,9 @@ export function readSettings(
  * The template sees each message as it is, but for what is said in two ways in
  * the wild and in one way here: parts of text become a string; parts of
  * reasoning `reasoning_content`; parts and columns that call tools `tool_calls`;
- * `loss_weight` becomes `weight`. Of two equal keys the last counts, as in
+ * `loss_weight` becomes `weight`; axolotl's `training` and ms-swift's `loss` (also
+ * 1 and 0; of prompts it says nothing unless it is false) become `train`, and must
+ * not contradict each other. Of two equal keys the last counts, as in
  * Python's json. A `null` means that the field is absent, as data sets of fixed
  * columns write it; `content` alone may stay null, beside calls or reasoning.
  *

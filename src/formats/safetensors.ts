@@ -18,6 +18,7 @@ import {
   type NamedShape,
   sizeOf,
   type Tensor,
+  TENSOR_TYPES,
   tensorOf,
   type TensorType,
 } from "./tensor.ts";
@@ -37,20 +38,9 @@ const METADATA = "__metadata__";
 const MAX_HEADER = 100_000_000;
 
 /** The format's names of the types. */
-const DTYPES: ReadonlyMap<TensorType, string> = new Map([
-  ["i8", "I8"],
-  ["i16", "I16"],
-  ["i32", "I32"],
-  ["i64", "I64"],
-  ["f32", "F32"],
-  ["f64", "F64"],
-  ["u8", "U8"],
-  ["u16", "U16"],
-  ["u32", "U32"],
-  ["u64", "U64"],
-  ["f16", "F16"],
-  ["bf16", "BF16"],
-]);
+const DTYPES: ReadonlyMap<TensorType, string> = new Map(
+  TENSOR_TYPES.map((dtype) => [dtype, dtype.toUpperCase()]),
+);
 
 /**
  * Writes named tensors as one safetensors file. Wide types come first, then

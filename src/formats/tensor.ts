@@ -70,6 +70,9 @@ const ARRAYS = {
   bf16: Uint16Array,
 } as const;
 
+/** All types. */
+export const TENSOR_TYPES = Object.keys(ARRAYS) as readonly TensorType[];
+
 /** Bytes of one value. */
 export function sizeOf(dtype: TensorType): number {
   return ARRAYS[dtype].BYTES_PER_ELEMENT;
@@ -98,7 +101,7 @@ export function bytesOf(
   }
   const { dtype, shape, data } = tensor;
   if (!Object.hasOwn(ARRAYS, dtype)) {
-    const types = Object.keys(ARRAYS).join(", ");
+    const types = TENSOR_TYPES.join(", ");
     outOfRange(action, `${name}.dtype must be one of ${types}`, dtype);
   }
   if (!(data instanceof ARRAYS[dtype])) {

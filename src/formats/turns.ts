@@ -1,13 +1,14 @@
 /**
  * One turn of a chat, however its file writes it, as one ChatMessage: the
  * content as a string or parts, the reasoning and the calls in fields of their
- * own, `train` and `weight` read out. It judges no roles and no order; whether a
+ * own, what says of its training as `train` and `weight`. It judges no roles and no order; whether a
  * chat template accepts the result is the template's word.
  *
  * @module
  */
 import type { ChatMessage, ContentPart, ToolCall } from "../row.ts";
 import { readCalls, type ToolArguments } from "./calls.ts";
+import { FLAGS, readTrain, readWeight } from "./flags.ts";
 import {
   checkPlain,
   fault,
@@ -41,12 +42,13 @@ const READ: ReadonlySet<string> = new Set([
   "reasoning_content",
   "tool_calls",
   "function_call",
-  "train",
-  "weight",
-  "loss_weight",
+  ...FLAGS,
 ]);
 
-/** Turns in order, each of them `{ role, content }` or `{ from, value }`. */
+/**
+ * Turns in order: `{ role, content }`, ShareGPT's `{ from, value }`, or one word
+ * of each, as files have that were put together from several.
+ */
 export function readTurns(
   place: string,
   value: unknown,
@@ -69,47 +71,50 @@ function readTurn(
   const turn = readFields(place, value);
   const weight = readWeight(place, turn);
   checkPlain(place, turn);
-  if (own(turn, "role") !== undefined) {
-    const role = readString(`${place}.role`, turn.role);
-    if (role === "") throw new SyntaxError(`${place}.role is empty`);
-    return makeMessage({
-      place,
-      turn,
-      weight,
-      role: role === "function" ? "tool" : role,
-      said: turn.content,
-      name: "content",
-      calls: [],
-      toolArguments,
-    });
-  }
-
-  // a turn of ShareGPT
-  if (own(turn, "from") === undefined) {
+  const by = own(turn, "role") === undefined ? "from" : "role";
+  if (by === "from" && own(turn, "from") === undefined) {
     throw new SyntaxError(
       `${place} must have role and content, or from and value: got ${
         keysOf(turn)
       }`,
     );
   }
-  const role = ROLES.get(readString(`${place}.from`, turn.from));
-  if (role === undefined) {
+  const speaker = readString(`${place}.${by}`, turn[by]);
+  if (speaker === "") throw new SyntaxError(`${place}.${by} is empty`);
+  const [usual, other] = by === "role"
+    ? ["content", "value"] as const
+    : ["value", "content"] as const;
+  const name = own(turn, usual) === undefined && own(turn, other) !== undefined
+    ? other
+    : usual;
+  const said = turn[name];
+  const role = speaker === "function" ? "tool" : speaker;
+  if (by === "role" && name === "content") {
+    const calls: ToolCall[] = [];
+    return makeMessage(
+      { place, turn, weight, role, said, name, calls, toolArguments },
+    );
+  }
+
+  // beside from or value the names are ShareGPT's; a role may still be a template's own
+  const known = ROLES.get(speaker);
+  if (known === undefined && by === "from") {
     throw new SyntaxError(
       `${place}.from must be one of ${[...ROLES.keys()].join(", ")}: got ${
-        short(turn.from)
+        short(speaker)
       }`,
     );
   }
-  const { from, value: said, ...rest } = turn;
-  const isCall = from === "function_call";
+  const { from: _, value: __, ...rest } = turn;
+  const isCall = speaker === "function_call";
   return makeMessage({
     place,
     turn: rest,
     weight,
-    role,
+    role: known ?? role,
     said: isCall ? "" : said,
-    name: "value",
-    calls: isCall ? readCalls(`${place}.value`, said, toolArguments) : [],
+    name,
+    calls: isCall ? readCalls(`${place}.${name}`, said, toolArguments) : [],
     toolArguments,
   });
 }
@@ -172,10 +177,7 @@ function makeMessage({
       said,
     );
   }
-  const train = own(turn, "train");
-  if (train !== undefined && typeof train !== "boolean") {
-    fault(`${place}.train`, "true or false", train);
-  }
+  const train = readTrain(place, turn, role);
   return {
     role,
     ...(said === undefined ? {} : { content: parts.content }),
@@ -185,30 +187,6 @@ function makeMessage({
     ...(train === undefined ? {} : { train }),
     ...(weight === undefined ? {} : { weight }),
   };
-}
-
-/** `weight`, or `loss_weight` as LLaMA-Factory calls it. */
-function readWeight(place: string, turn: Fields): number | undefined {
-  let found: number | undefined;
-  for (const name of ["weight", "loss_weight"]) {
-    const weight = own(turn, name);
-    if (weight === undefined) continue;
-    if (typeof weight !== "number") {
-      fault(`${place}.${name}`, "a number", weight);
-    }
-    if (
-      Number.isFinite(weight) && Math.abs(weight) > Number.MAX_SAFE_INTEGER
-    ) {
-      throw new SyntaxError(
-        `${place}.${name} must be a number within 2^53: got ${weight}`,
-      );
-    }
-    if (found !== undefined && found !== weight) {
-      throw new SyntaxError(`${place} has a weight and another loss_weight`);
-    }
-    found = weight;
-  }
-  return found;
 }
 
 /** What a content says. */

@@ -113,6 +113,113 @@ Deno.test("parseConversation() reads ShareGPT, calls and observations", () => {
   );
 });
 
+Deno.test("parseConversation() reads turns of one shape with words of the other", () => {
+  const call = `{"name": "add", "arguments": {"a": 2}}`;
+  for (const column of ["messages", "conversations"]) {
+    const messages = read({
+      [column]: [
+        { role: "system", content: "Be short." },
+        { role: "human", value: "2 + 2?" },
+        { from: "function_call", content: call },
+        { role: "observation", content: null, value: "4" },
+        { from: "gpt", value: null, content: "It is 4." },
+        { role: "ipython", value: "mine" },
+        { role: null, from: "human", content: [{ type: "text", text: "Go" }] },
+        { role: "human", content: "as it is" },
+        { role: "assistant", content: "a", value: "left alone" },
+      ],
+    });
+    assertEquals(messages, [
+      { role: "system", content: "Be short." },
+      { role: "user", content: "2 + 2?" },
+      {
+        role: "assistant",
+        content: "",
+        tool_calls: [{
+          type: "function",
+          function: { name: "add", arguments: { a: 2 } },
+        }],
+      },
+      { role: "tool", content: "4" },
+      { role: "assistant", content: "It is 4." },
+      { role: "ipython", content: "mine" },
+      { role: "user", content: "Go" },
+      { role: "human", content: "as it is" },
+      { role: "assistant", content: "a", value: "left alone" },
+    ]);
+  }
+  refuses(
+    { messages: [{ role: "gpt", value: 5 }] },
+    "messages[0].value must be a string, a list of parts or null: got number",
+  );
+  refuses(
+    { messages: [{ from: "alien", content: "?" }] },
+    `messages[0].from must be one of system, human, user`,
+  );
+  refuses(
+    { messages: [{ from: "", value: "?" }] },
+    "messages[0].from is empty",
+  );
+  refuses(
+    { messages: [{ from: "gpt" }] },
+    "messages[0].value must be a string",
+  );
+  refuses({ messages: [{ role: "gpt" }] }, "messages[0].content must be a");
+});
+
+Deno.test("parseConversation() reads the flags of other trainers as train", () => {
+  const trainOf = (turn: object) =>
+    read({ messages: [{ role: "assistant", content: "a", ...turn }] });
+  const flags: [object, boolean][] = [
+    [{ training: false }, false],
+    [{ training: true }, true],
+    [{ loss: false }, false],
+    [{ loss: 0 }, false],
+    [{ loss: 1 }, true],
+    [{ loss: true, train: null }, true],
+    [{ train: false, loss: 0, training: false }, false],
+    [{ role: "user", training: true }, true],
+    [{ role: "user", loss: 0 }, false],
+    [{ role: "model", loss: true }, true],
+  ];
+  for (const [turn, train] of flags) {
+    const [message] = trainOf(turn);
+    const { role = "assistant" } = turn as { role?: string };
+    assertEquals(message, { role, content: "a", train });
+  }
+  // ms-swift applies it to answers alone
+  for (const role of ["system", "user", "tool"]) {
+    assertEquals(trainOf({ role, loss: true }), [{ role, content: "a" }]);
+  }
+  assertEquals(
+    read({ conversations: [{ from: "gpt", value: "a", loss: 0 }] }),
+    [{ role: "assistant", content: "a", train: false }],
+  );
+  assertEquals(
+    read({
+      prompt: [{ role: "assistant", content: "a", training: true }],
+      completion: [{ role: "assistant", content: "b", loss: false }],
+    }).map(({ train }) => train),
+    [true, false],
+  );
+  refusesAnswer(
+    { content: "a", train: true, loss: false },
+    "line 7: messages[0] has train true and loss false",
+  );
+  refusesAnswer(
+    { content: "a", training: false, loss: 1 },
+    "messages[0] has training false and loss true",
+  );
+  refusesAnswer(
+    { content: "a", loss: 0.5 },
+    "messages[0].loss must be true, false, 1 or 0: got number",
+  );
+  refusesAnswer(
+    { content: "a", training: 1 },
+    "messages[0].training must be true or false: got number",
+  );
+});
+
 Deno.test("parseConversation() reads prompt and completion, strings or messages", () => {
   const row = { prompt: "2 + 2?", completion: "4" };
   assertEquals(parseConversation(row), {
