@@ -122,12 +122,16 @@ function unescape(text: string): string {
     .replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
 }
 
+/** Tells files of one run, which share no memory, that they belong together. */
+const RUN = crypto.randomUUID();
+
 async function run({ name, targets, options }: Suite): Promise<Tally> {
   const report = `build/test_${name}.xml`;
   await Deno.remove(report).catch(() => {});
   const { code } = await new Deno.Command(Deno.execPath(), {
     args: ["test", "--no-prompt", `--junit-path=${report}`]
       .concat(options, targets),
+    env: { TEST_RUN: RUN },
     stdin: "null",
     stdout: "inherit",
     stderr: "inherit",

@@ -40,11 +40,14 @@ async function prepare(): Promise<Machine> {
     missing.push(`${what}: ${error.message}`);
   };
   await installTools().catch(say("the runtimes are not installed"));
-  await pack();
   const programs: Record<string, string> = {};
-  await installPackage().then(() => {
-    programs.package = APP;
-  }).catch(say("the package is not installed"));
+  // no registry is no fault of ours; a package that cannot be made is
+  if (!await isMade()) {
+    await makeProject();
+    await npm(APP, "install").then(setMade)
+      .catch(say("the package is not installed"));
+  }
+  if (await isMade()) programs.package = APP;
 
   for (const [name, path] of Object.entries(PROGRAMS)) {
     const program = await Deno.realPath(`${TOOLS_FOLDER}/node_modules/${path}`)
@@ -70,8 +73,23 @@ async function installTools(): Promise<void> {
   await Deno.writeTextFile(done, manifest);
 }
 
+/** The run of the tests: files of one run share no memory, but may share the project. */
+const RUN = Deno.env.get("TEST_RUN") ?? crypto.randomUUID();
+
+/** Where the run is written that the project was made for. */
+const MADE = `${APP}/made_for_run`;
+
+async function isMade(): Promise<boolean> {
+  return await Deno.readTextFile(MADE).catch(() => "") === RUN;
+}
+
+async function setMade(): Promise<void> {
+  await Deno.writeTextFile(MADE, RUN);
+}
+
 /** Makes the project afresh: package, consumers and golden values. */
-async function installPackage(): Promise<void> {
+async function makeProject(): Promise<void> {
+  await pack();
   await Deno.remove(APP, { recursive: true }).catch(() => {});
   await Deno.mkdir(APP, { recursive: true });
   const archive = ARCHIVE.split("/").pop()!;
@@ -96,7 +114,6 @@ async function installPackage(): Promise<void> {
     `export default ${JSON.stringify(await wantedRow())};\n`,
   );
   await Deno.copyFile("examples/chats.jsonl", `${APP}/chats.jsonl`);
-  await npm(APP, "install");
 }
 
 async function copyFolder(from: string, to: string): Promise<void> {
