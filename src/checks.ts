@@ -165,10 +165,6 @@ export function isListLike(value: unknown): value is ArrayLike<unknown> {
     length >= 0;
 }
 
-function isInt32Array(ids: TokenIds): ids is Int32Array {
-  return kindOf(ids) === "Int32Array";
-}
-
 /** One element as a whole int32, or an error that names it. */
 function readInteger(
   action: Action,
@@ -196,7 +192,9 @@ export function readIds(
   name: string,
   ids: TokenIds,
 ): Int32Array {
-  if (isInt32Array(ids)) return plainView(ids, Int32Array);
+  if (kindOf(ids) === "Int32Array") {
+    return plainView(ids as Int32Array, Int32Array);
+  }
   if (!isListLike(ids)) {
     wrongKind(action, `${name} must be an array of whole numbers`, ids);
   }
@@ -210,17 +208,18 @@ export function readIds(
   return out;
 }
 
-/** Labels as int32: ignoreIndex or a class, row by row. */
+/**
+ * Labels as int32: ignoreIndex or a class, row by row. Always a copy, each label
+ * read once: it becomes an address, and the caller's array may be another thread's,
+ * or change while options are read.
+ */
 export function readLabels(
   action: Action,
   labels: TokenIds,
   vocabSize: number,
   ignoreIndex: number,
 ): Int32Array {
-  const narrow = isInt32Array(labels);
-  const out = narrow
-    ? plainView(labels, Int32Array)
-    : new Int32Array(labels.length);
+  const out = new Int32Array(labels.length);
   for (let i = 0; i < out.length; i++) {
     const given = labels[i];
     if (typeof given !== "number" && typeof given !== "bigint") {
@@ -235,7 +234,7 @@ export function readLabels(
         given,
       );
     }
-    if (!narrow) out[i] = label;
+    out[i] = label;
   }
   return out;
 }

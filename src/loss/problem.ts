@@ -7,6 +7,7 @@
 import {
   checkOptions,
   isListLike,
+  outOfRange,
   readFlag,
   readIgnoreIndex,
   readLabels,
@@ -79,15 +80,19 @@ export interface Prepared {
 const positive = (n: number) => n > 0 && n < Infinity;
 
 /**
- * Throws if logits or labels have another length than when they were checked: to
- * read options, weights and upstream can run code of the caller's, which may
- * shrink their buffer.
+ * Throws if the logits have another length than when they were checked: to read
+ * labels, weights and upstream can run code of the caller's, which may shrink
+ * their buffer.
  */
 export function checkUnchanged({ problem }: Prepared): void {
-  const { logits, targets, rows, rowStride } = problem;
-  if (logits.length === rows * rowStride && targets.length === rows) return;
-  throw new TypeError(
-    `Cannot ${ACTION} as logits and labels must keep their length while it begins: current lengths are ${logits.length} and ${targets.length}`,
+  const { logits, rows, rowStride } = problem;
+  if (logits.length === rows * rowStride) return;
+  outOfRange(
+    ACTION,
+    `logits.length must stay ${
+      rows * rowStride
+    } while labels and options are read`,
+    logits.length,
   );
 }
 

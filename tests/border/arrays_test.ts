@@ -296,9 +296,33 @@ Deno.test("a buffer that shrinks while options are read is an error, and nothing
     });
     assertThrows(
       () => maskedCrossEntropyGrad(given, labels, { [key]: list, ...IN_PLACE }),
-      TypeError,
-      "logits and labels must keep their length",
+      RangeError,
+      `logits.length must stay ${N * V} while labels and options are read`,
     );
     assertBits(given, whole.subarray(0, given.length));
+  }
+});
+
+Deno.test("labels that change while options are read are what they were, or an error", () => {
+  const wild = 2 ** 30; // a gigabyte or four behind the row
+  for (const key of ["tokenWeights", "classWeights", "upstream"] as const) {
+    for (const into of ["new", "in-place"] as const) {
+      const ids = labels.slice();
+      const list = Array(key === "classWeights" ? V : N).fill(1);
+      Object.defineProperty(list, 3, {
+        get: () => {
+          ids.fill(wild);
+          return 1;
+        },
+      });
+      const options = { [key]: list, into, perToken: true };
+      const result = maskedCrossEntropyGrad(logits.slice(), ids, options);
+      const expected = maskedCrossEntropyGrad(logits, labels, {
+        perToken: true,
+      });
+      assertEquals(result.perToken, expected.perToken);
+      assertBits(result.gradLogits, expected.gradLogits);
+      assertEquals(ids[0], wild);
+    }
   }
 });
