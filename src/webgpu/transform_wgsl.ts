@@ -11,7 +11,7 @@
 
 /** `difference4`, `slope4`, `transformed`. */
 export const TRANSFORM_WGSL: string = /* wgsl */ `
-// beyond this z the slope of tanh leaves the normal numbers; infinities come to lie here
+// beyond this |z| tanh is ±1 and its slope no normal number; infinities come to lie here
 const SATURATED = 43.0;
 
 fn clip4(g: vec4<f32>) -> vec4<f32> {
@@ -42,7 +42,7 @@ fn difference4(g: vec4<f32>, origin: f32) -> vec4<f32> {
 fn slope4(g: vec4<f32>) -> vec4<f32> {
   if (!CAPPED) { return vec4(P.slopeScale); }
   // [TANH 3] du/dx = logitScale·4e / (1 + e)², e = e^{-2|z|}
-  let e = exp4(-2.0 * abs(clip4(g) * (P.scale / P.cap)));
+  let e = exp4(-2.0 * abs(g * (P.scale / P.cap)));
   return P.slopeScale * 4.0 * e / ((1.0 + e) * (1.0 + e));
 }
 
