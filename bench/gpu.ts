@@ -138,12 +138,18 @@ function report(
   rows: readonly Row[],
 ): string {
   const ms = (x: number | null) => x === null ? "" : `${x.toFixed(3)} ms`;
-  const table = rows.map((row) => {
-    const { shape, forward, gradient, forwardShare, gradientShare, wasm } = row;
-    return `| ${nameOf(shape)} | ${ms(forward)} | ${
-      forwardShare.toFixed(2)
-    } | ${ms(gradient)} | ${gradientShare.toFixed(2)} | ${ms(wasm)} |`;
-  }).join("\n");
+  const lines = [
+    ["shape", "loss", "share", "loss + gradient", "share"]
+      .concat("WASM, one thread, loss + gradient"),
+    ...rows.map((row) => [
+      nameOf(row.shape),
+      ms(row.forward),
+      row.forwardShare.toFixed(2),
+      ms(row.gradient),
+      row.gradientShare.toFixed(2),
+      ms(row.wasm),
+    ]),
+  ];
   const kind = software
     ? "This is a driver in software, on the processor named first: its figures show that the bench runs, not how fast a GPU is.\n\n" +
       "**Unmeasured**, for want of a card: the shapes " +
@@ -162,10 +168,20 @@ The copy kernel reads and writes ${
 loss and twice for a loss with its gradient in place.
 
 ${kind}
-| shape | loss | share | loss + gradient | share | WASM, one thread, loss + gradient |
-| --- | --- | --- | --- | --- | --- |
-${table}
+${table(lines)}
 `;
+}
+
+/** Markdown, as the formatter would have it. */
+function table(lines: readonly string[][]): string {
+  const widths = lines[0]!.map((_, k) =>
+    Math.max(...lines.map((line) => line[k]!.length))
+  );
+  const [head, ...body] = lines.map((line) =>
+    `| ${line.map((cell, k) => cell.padEnd(widths[k]!)).join(" | ")} |`
+  );
+  const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
+  return [head, rule, ...body].join("\n");
 }
 
 if (import.meta.main) {
