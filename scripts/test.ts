@@ -68,10 +68,18 @@ const suites = (): Suite[] => [
     options: ["--no-check", "--allow-read=.", "--allow-env"],
   },
   {
-    // In a process of its own: drivers and workers do not share one well.
+    // One file after the other: drivers and processes do not share one well. The
+    // same kernels also run in a headless Chromium.
     name: "webgpu",
     targets: ["tests/webgpu"],
-    options: ["--no-check", "--allow-read=.", "--allow-env"],
+    options: [
+      "--no-check",
+      "--allow-read",
+      "--allow-write",
+      "--allow-run",
+      "--allow-env",
+      "--allow-net=127.0.0.1",
+    ],
   },
   {
     // The packed package in every runtime.

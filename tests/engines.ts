@@ -41,8 +41,12 @@ export const engines: readonly Engine[] = list;
 /** Every engine but the reference. */
 export const fastEngines: readonly Engine[] = fast;
 
+/** Of long sweeps over values, each how many is taken. */
+export const sweep = { every: 1 };
+
 /** Puts one engine in the place of all; tests/webgpu does so before it loads the suite. */
-export function testOnly(engine: Engine): void {
+export function testOnly(engine: Engine, every: number): void {
+  sweep.every = every;
   list.splice(0, list.length, engine);
   fast.splice(0, fast.length, engine);
 }

@@ -1,8 +1,8 @@
 /**
- * One logit of a row may be any float32 at all: 65536 of them, evenly spread
- * over the bit patterns (signs, exponents, infinities, NaNs), beside ordinary
- * neighbours, against the reference. It finds every value that a range check of
- * the float32 path would wrongly let through.
+ * One logit of a row may be any float32 at all: 65536 of them (on a GPU 4096),
+ * evenly spread over the bit patterns (signs, exponents, infinities, NaNs), beside
+ * ordinary neighbours, against the reference. It finds every value that a range
+ * check of the float32 path would wrongly let through.
  *
  * @module
  */
@@ -15,6 +15,7 @@ import {
   loss,
   lossError,
   lossGrad,
+  sweep,
 } from "../engines.ts";
 import { range } from "./bits.ts";
 
@@ -26,7 +27,10 @@ const STEP = 65537;
 const LARGE = 1e10;
 
 const every = new Float32Array(
-  Uint32Array.from({ length: 65536 }, (_, i) => i * STEP).buffer,
+  Uint32Array.from(
+    { length: 65536 / sweep.every },
+    (_, i) => i * sweep.every * STEP,
+  ).buffer,
 );
 
 /** Near ±2ᵏ octaves, where a count of octaves in a float32's low bits wraps, or is 0. */

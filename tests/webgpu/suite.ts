@@ -14,7 +14,8 @@ export async function loadSuite(
   way: Way = {},
 ): Promise<void> {
   const engine = new ReplayEngine();
-  testOnly(engine);
+  // a GPU in software takes long for many rows
+  testOnly(engine, 16);
   const original = Deno.test;
   const register = (
     first: string | Deno.TestDefinition,
