@@ -170,11 +170,11 @@ export async function pack(): Promise<Files> {
   if (!success) {
     throw new Error(`deno pack failed\n${new TextDecoder().decode(stderr)}`);
   }
-  const files = completePackage(await readArchive(await Deno.readFile(raw)));
+  const files = completePackage(readArchive(await Deno.readFile(raw)));
   await Deno.remove(raw);
   await joinModules(files);
   const programs = new Set([ROOT + PROGRAM]);
-  await Deno.writeFile(ARCHIVE, await writeArchive(files, programs));
+  await Deno.writeFile(ARCHIVE, writeArchive(files, programs));
   return files;
 }
 

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { gunzipSync, gzipSync } from "node:zlib";
+
 /** Files by path, with forward slashes. */
 export type Files = Map<string, Uint8Array<ArrayBuffer>>;
 
@@ -26,28 +28,28 @@ const FIELD = {
 } as const;
 
 /** Packs files; a path in `programs` may be run. */
-export async function writeArchive(
+export function writeArchive(
   files: Files,
   programs: ReadonlySet<string> = new Set(),
-): Promise<Uint8Array<ArrayBuffer>> {
-  const parts: BlobPart[] = [];
+): Uint8Array {
+  const parts: Uint8Array[] = [];
   for (const [path, bytes] of [...files].sort(([a], [b]) => a < b ? -1 : 1)) {
     parts.push(headerOf(path, bytes.length, programs.has(path)), bytes);
     parts.push(new Uint8Array((BLOCK - bytes.length % BLOCK) % BLOCK));
   }
   parts.push(new Uint8Array(2 * BLOCK));
-  const stream = new Blob(parts).stream()
-    .pipeThrough(new CompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  const tar = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    tar.set(part, at);
+    at += part.length;
+  }
+  return gzipSync(tar, { level: 9 });
 }
 
 /** Reads the files of an archive; whatever else lies in it is an error. */
-export async function readArchive(
-  archive: Uint8Array<ArrayBuffer>,
-): Promise<Files> {
-  const stream = new Blob([archive]).stream()
-    .pipeThrough(new DecompressionStream("gzip"));
-  const tar = new Uint8Array(await new Response(stream).arrayBuffer());
+export function readArchive(archive: Uint8Array): Files {
+  const tar = new Uint8Array(gunzipSync(archive));
   const files: Files = new Map();
   for (let at = 0; tar[at] !== 0 && at < tar.length;) {
     const header = tar.subarray(at, at + BLOCK);

@@ -174,6 +174,13 @@ for (const { title, program, path, args } of shells) {
     await judgeEntries(t, title, checks, 2 * ENTRY_CHECKS);
   });
 
+  if (!title.startsWith("Deno")) {
+    test(`${title}: require()`, [program], async (t) => {
+      const { checks } = await onCommandLine(path, ["common.cjs"]);
+      await judge(t, checks, 16);
+    });
+  }
+
   test(`${title}: the command line`, [program], async () => {
     const cli = "node_modules/@sft/loss/src/cli/main.js";
     const start = (...words: string[]) =>
