@@ -145,6 +145,7 @@ export type OwnedSpan = TokenSpan & {
 
 /** What can be odd about a row. */
 export type FindingCode =
+  | "answer-not-trained" // of a row from elsewhere: some answers are trained, others are not
   | "answer-partly-trained" // of a row from elsewhere: words of an answer are left out
   | "clock-read" // the text holds the day of the call
   | "content-dropped" // the template left a message, or part of one, out

@@ -34,7 +34,7 @@ import {
 import { Progress } from "./progress.ts";
 import { type Input, openInput } from "./read_input.ts";
 import { chatRows, tokenizedRows } from "./report_rows.ts";
-import { readMarks } from "./turn_marks.ts";
+import { readMarks } from "./marks_options.ts";
 
 /** What `--fail-on` counts beside findings. */
 const COUNTED: readonly Other[] = [
@@ -184,7 +184,7 @@ async function summarise(
       ...readMarks(args, tokenizer),
       maxLength,
     };
-    const odd = new OddRows();
+    const odd = new OddRows(found);
     complete = (summary) => odd.complete(summary);
     for await (const one of tokenizedRows(input, null)) {
       if (one.rows === null) {
@@ -192,9 +192,7 @@ async function summarise(
       }
       for (const row of one.rows ?? []) {
         audit.add(row, one.line);
-        const judged = judge(row, rules);
-        odd.add(judged, one.line);
-        found.add(judged.findings.map(({ code }) => code));
+        odd.add(judge(row, rules), one.line);
       }
       await step();
     }

@@ -28,7 +28,7 @@ export type Other = keyof typeof OTHERS;
 export function failOnHelp(act: string, others: readonly Other[]): string {
   return `${act} above this. WHAT is a level (${
     LEVELS.join(", ")
-  }, each with the graver ones), a finding such as nothing-trained, or ${
+  }, each with the graver ones and what is refused), a finding such as nothing-trained, or ${
     others.join(", ")
   }; LIMIT is a number of rows or a share such as 1%, 0 unless said. A LIMIT alone means any`;
 }
@@ -114,16 +114,21 @@ export class FoundRows {
     limits: readonly Limit[],
     others: Readonly<Partial<Record<Other, number>>>,
   ): string[] {
-    const all = this.rows + (others.refused ?? 0);
+    const refused = others.refused ?? 0;
+    const all = this.rows + refused;
     return limits.flatMap(({ what, most, isShare }) => {
-      const found = others[what as Other] ?? this.counts.get(what) ?? 0;
+      // what is refused is worse than any finding
+      const counts = what === "any" || LEVELS.includes(what as Level);
+      const found = others[what as Other] ??
+        (this.counts.get(what) ?? 0) + (counts ? refused : 0);
       if (found <= (isShare ? most * all : most)) return [];
-      const words = what in OTHERS
-        ? OTHERS[what as Other]
-        : LEVELS.includes(what as Level)
-        ? `with a finding that is ${
-          LEVELS.slice(0, LEVELS.indexOf(what as Level) + 1).join(" or ")
+      const graver = LEVELS.slice(0, LEVELS.indexOf(what as Level) + 1);
+      const words = counts
+        ? `${refused > 0 ? "refused or " : ""}with a finding${
+          what === "any" ? "" : ` that is ${graver.join(" or ")}`
         }`
+        : what in OTHERS
+        ? OTHERS[what as Other]
         : `with ${findingWords(what).title}`;
       const limit = isShare ? percent(most) : String(most);
       return [

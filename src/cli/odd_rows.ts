@@ -7,13 +7,39 @@
 import type { FindingCode } from "../chat/mod.ts";
 import type { FindingCount, Summary } from "../report/mod.ts";
 import { findingWords, LEVEL_MARKS } from "../report/words.ts";
-import type { OddRow } from "./elsewhere.ts";
+import type { FoundRows } from "./fail_on.ts";
+
+/** Something odd, in words. */
+export interface OddThing {
+  /** What it is. */
+  readonly code: FindingCode;
+  /** What was seen. */
+  readonly detail: string;
+}
+
+/** What is odd about one row. */
+export interface OddRow {
+  /** The kinds of it, with words. */
+  readonly findings: readonly OddThing[];
+  /** What is odd too if the file's other rows show no answers either; else the row is the middle of one. */
+  readonly ifForeign: readonly OddThing[];
+  /** Whether the header of an answer was seen. */
+  readonly hasAnswers: boolean;
+  /** Answers of which something is trained; where no header is known, runs of trained tokens. */
+  readonly runs: number;
+  /** Those that end with a trained stop. */
+  readonly stopped: number;
+}
 
 /** How many lines are named of each. */
 const EXAMPLES = 5;
 
-/** Counts what is odd about rows, for a summary that does not know them. */
+/** How many rows without answers are looked at before it is settled that the file has none. */
+const MOST_HELD = 10_000;
+
+/** Counts what is odd about rows, for a summary that does not know them, and for limits. */
 export class OddRows {
+  readonly #found: FoundRows;
   readonly #counts = new Map<FindingCode, FindingCount>();
   readonly #stops: Summary["stops"] = {
     turns: 0,
@@ -21,9 +47,45 @@ export class OddRows {
     rowsWithout: 0,
     lines: [],
   };
+  /** Rows of which it depends on the others what they are. */
+  #held: { row: OddRow; line: number }[] = [];
+  #hasAnswers = false;
+
+  /** Counts into `found` as well. */
+  constructor(found: FoundRows) {
+    this.#found = found;
+  }
 
   /** Adds a row. */
-  add({ findings, runs, stopped }: OddRow, line: number): void {
+  add(row: OddRow, line: number): void {
+    if (row.hasAnswers && !this.#hasAnswers) {
+      this.#hasAnswers = true;
+      this.#settle();
+    }
+    if (this.#hasAnswers || row.ifForeign.length === 0) {
+      this.#count(row, row.findings, line);
+    } else {
+      this.#held.push({ row, line });
+      if (this.#held.length > MOST_HELD) this.#settle();
+    }
+  }
+
+  /** Counts the rows that wait. */
+  #settle(): void {
+    for (const { row, line } of this.#held) {
+      const { findings, ifForeign } = row;
+      const all = this.#hasAnswers ? findings : [...findings, ...ifForeign];
+      this.#count(row, all, line);
+    }
+    this.#held = [];
+  }
+
+  #count(
+    { runs, stopped }: OddRow,
+    findings: OddRow["findings"],
+    line: number,
+  ): void {
+    this.#found.add(findings.map(({ code }) => code));
     const seen = new Set<FindingCode>();
     for (const { code, detail } of findings) {
       let count = this.#counts.get(code);
@@ -49,6 +111,7 @@ export class OddRows {
 
   /** The summary with what was counted here. */
   complete(summary: Summary): Summary {
+    this.#settle();
     const levels = Object.keys(LEVEL_MARKS);
     const gravity = ({ code }: FindingCount) =>
       levels.indexOf(findingWords(code).level);

@@ -30,7 +30,9 @@ export type LineRows<R extends ReportRow = ReportRow> =
 
 /** A row that was tokenised elsewhere, with what its file says of it. */
 export interface ElsewhereRow
-  extends PlainRow, Pick<TokenizedRow, "cuSeqlens"> {
+  extends
+    PlainRow,
+    Pick<TokenizedRow, "attentionMask" | "cuSeqlens" | "positionIds"> {
   readonly inputIds: Int32Array;
   readonly labels: Int32Array;
 }
@@ -65,14 +67,11 @@ export async function* tokenizedRows(
       yield notRead(error);
       continue;
     }
-    const { line, inputIds, labels, weights, cuSeqlens } = row;
+    const { line, inputIds } = row;
     yield {
       line,
       rows: [{
-        inputIds,
-        labels,
-        ...(weights === undefined ? {} : { weights }),
-        ...(cuSeqlens === undefined ? {} : { cuSeqlens }),
+        ...row,
         ...(tokenizer === null ? {} : {
           pieces: Array.from(inputIds, (id) => {
             let piece = pieces.get(id);

@@ -1,7 +1,7 @@
 /**
- * The ids by which rows that were tokenised elsewhere show who speaks: the
- * header that opens an answer and the stops that end one, said by the user or
- * learnt from a small conversation of the tokenizer's own template.
+ * The ids by which rows that were tokenised elsewhere show who speaks: what a
+ * chat template writes around turns, learnt from two small conversations that
+ * are encoded as any chat is.
  *
  * @module
  */
@@ -11,11 +11,8 @@ import {
   type ChatTokenizer,
   encodeChat,
   type EncodedChat,
-  renderChat,
 } from "../chat/mod.ts";
 import { type Reason, REASONS } from "../row.ts";
-import { UsageError } from "./errors.ts";
-import { type Args, quote } from "./options.ts";
 
 /** What opens an answer. */
 export interface Header {
@@ -31,7 +28,9 @@ export interface TurnMarks {
   readonly ends: ReadonlySet<number>;
   /** What opens an answer, behind a question and behind a tool's result; none where nobody knows. */
   readonly headers: readonly Header[];
-  /** The ids with which a conversation or an answer begins. */
+  /** Added tokens that open the turns of others; none where nobody knows. */
+  readonly openers: ReadonlySet<number>;
+  /** The ids with which a conversation or a turn begins. */
   readonly starts: ReadonlySet<number>;
   /** The id that begins a row, where the tokenizer has one. */
   readonly bos: number | undefined;
@@ -41,64 +40,23 @@ export interface TurnMarks {
   readonly isAdded: (id: number) => boolean;
 }
 
-/** Reads `--end-ids` and `--header-ids`, and finds what they leave open in the tokenizer's files. */
-export function readMarks(
-  args: Args,
-  tokenizer: ChatTokenizer | null,
-): TurnMarks {
-  const ends = readIdList(args, "end-ids");
-  const header = readIdList(args, "header-ids");
-  if (tokenizer === null) {
-    return {
-      ends: new Set(ends),
-      headers: header === undefined ? [] : [{ ids: header, space: [] }],
-      starts: new Set(header?.slice(0, 1)),
-      bos: undefined,
-      isBlank: null,
-      isAdded: () => false,
-    };
-  }
-  const { bosToken, eosToken } = tokenizer;
-  const isBlank = remember((id) => textOf(tokenizer, id)?.trim() === "");
-  const isAdded = remember((id) =>
-    tokenizer.addedId(textOf(tokenizer, id) ?? "") === id
-  );
-  const eos = tokenizer.addedId(eosToken);
-  const learnt = headersOfTemplate(tokenizer, isBlank, isAdded);
-  const headers = header === undefined
-    ? learnt.headers
-    : [{ ids: header, space: [] }];
-  return {
-    ends: new Set(
-      ends ??
-        [...(eos === undefined ? [] : [eos]), ...stopOfTemplate(tokenizer)],
-    ),
-    headers,
-    starts: new Set([...learnt.starts, ...headers.map(({ ids }) => ids[0]!)]),
-    bos: tokenizer.addedId(bosToken),
-    isBlank,
-    isAdded,
-  };
+/** The template, where it is not the tokenizer's own, and its variables. */
+export interface TemplateChoice {
+  /** Its text. */
+  readonly chatTemplate?: string | undefined;
+  /** Its variables. */
+  readonly templateOptions?: Readonly<Record<string, unknown>>;
 }
 
-function readIdList(args: Args, option: string): number[] | undefined {
-  const ids = args.text(option)?.split(",").map((id) => id.trim());
-  const wrong = ids?.find((id) => !/^\d{1,9}$/.test(id));
-  if (wrong !== undefined) {
-    throw new UsageError(
-      `--${option} must be ids with commas between: got ${quote(wrong)}`,
-    );
-  }
-  return ids?.map(Number);
-}
-
-/** A conversation that every chat template takes. */
-const MESSAGES: readonly ChatMessage[] = [
+/** Two questions and answers, as every chat template takes them. */
+const TWO: readonly ChatMessage[] = [
+  { role: "user", content: "Hi" },
+  { role: "assistant", content: "Ho" },
   { role: "user", content: "Hi" },
   { role: "assistant", content: "Ho" },
 ];
 
-/** One in which the last answer stands behind a tool's result. */
+/** A conversation in which the last answer stands behind a tool's result. */
 const WITH_RESULT: readonly ChatMessage[] = [
   { role: "user", content: "Hi" },
   {
@@ -114,66 +72,116 @@ const WITH_RESULT: readonly ChatMessage[] = [
   { role: "assistant", content: "Ho" },
 ];
 
-/** What a template needs beside the messages. */
-function templateOf({ chatTemplate, bosToken, eosToken }: ChatTokenizer) {
-  return chatTemplate === undefined
-    ? null
-    : { chatTemplate, bosToken, eosToken, date: new Date(0) };
+/** What kinds of tokens there are. */
+type Kinds = { isBlank(id: number): boolean; isAdded(id: number): boolean };
+
+/** Learns the marks of a tokenizer and its template; without a template only what the tokenizer's files say. */
+export function learnMarks(
+  tokenizer: ChatTokenizer,
+  { chatTemplate = tokenizer.chatTemplate, templateOptions }: TemplateChoice,
+): TurnMarks {
+  const kinds: Kinds = {
+    isBlank: remember((id) => textOf(tokenizer, id)?.trim() === ""),
+    isAdded: remember((id) =>
+      tokenizer.addedId(textOf(tokenizer, id) ?? "") === id
+    ),
+  };
+  const rows = chatTemplate === undefined ? [] : [TWO, WITH_RESULT].flatMap(
+    (chat) =>
+      tryEncode(chat, tokenizer, {
+        chatTemplate,
+        templateOptions,
+      }),
+  );
+  const eos = tokenizer.addedId(tokenizer.eosToken);
+  const ends = new Set(eos === undefined ? [] : [eos]);
+  const headers = new Map<string, Header>();
+  const openers = new Set<number>();
+  const starts = new Set<number>();
+  let areTexts = false; // stops that are no tokens of their own
+  for (const row of rows) {
+    starts.add(row.inputIds[0]!);
+    const stops = stopsOf(row, kinds);
+    for (const id of stops) ends.add(id);
+    if (stops.length === 0 && row.reasons.includes(STOP)) areTexts = true;
+    for (const id of openersOf(row, ends, kinds)) openers.add(id);
+  }
+  for (const row of rows) {
+    const { ids, space } = headerOf(row, kinds);
+    // unmistakable: an added token, or two tokens at least; and no mere stop
+    if (!(ids.length > 1 || ids.some(kinds.isAdded))) continue;
+    if (ids.every((id) => ends.has(id))) continue;
+    headers.set(ids.join(), { ids, space });
+    starts.add(ids[0]!);
+  }
+  for (const id of openers) starts.add(id);
+  return {
+    ends: areTexts ? new Set() : ends,
+    headers: [...headers.values()],
+    openers,
+    starts,
+    bos: tokenizer.addedId(tokenizer.bosToken),
+    ...kinds,
+  };
 }
 
-/** The special tokens with which the chat template ends an answer. */
-function stopOfTemplate(tokenizer: ChatTokenizer): number[] {
-  const options = templateOf(tokenizer);
-  if (options === null) return [];
+/** A conversation encoded; none where the template wants another, or the tokenizer lacks its characters. */
+function tryEncode(
+  chat: readonly ChatMessage[],
+  tokenizer: ChatTokenizer,
+  choice: TemplateChoice & { chatTemplate: string },
+): EncodedChat[] {
   try {
-    const { text, turns } = renderChat(MESSAGES, options);
-    const [start, end] = turns.at(-1)?.endOfTurn ?? [0, 0];
-    const { inputIds } = tokenizer.encode(text.slice(start, end));
-    return [...inputIds].filter((id) => tokenizer.isSpecial(id));
+    return [encodeChat(chat, { tokenizer, ...choice, date: new Date(0) })];
   } catch (error) {
-    // a template that wants other messages
     if (error instanceof ChatTemplateError) return [];
     throw error;
   }
 }
 
-/** What opens an answer, where it is unmistakable (an added token, or two tokens at least), and what begins a conversation. */
-function headersOfTemplate(
-  tokenizer: ChatTokenizer,
-  isBlank: (id: number) => boolean,
-  isAdded: (id: number) => boolean,
-): { headers: Header[]; starts: number[] } {
-  const options = templateOf(tokenizer);
-  if (options === null) return { headers: [], starts: [] };
-  const headers = new Map<string, Header>();
-  const starts: number[] = [];
-  for (const chat of [[...MESSAGES, ...MESSAGES], WITH_RESULT]) {
-    try {
-      const row = encodeChat(chat, { ...options, tokenizer });
-      starts.push(row.inputIds[0]!);
-      const { ids, space } = headerOf(row, chat.length - 1, isBlank, isAdded);
-      if (ids.length > 1 || ids.some(isAdded)) {
-        headers.set(ids.join(), { ids, space });
-      }
-    } catch (error) {
-      // a template that wants other messages, or a tokenizer without these
-      if (!(error instanceof ChatTemplateError)) throw error;
-    }
-  }
-  return { headers: [...headers.values()], starts };
+const STOP = REASONS.indexOf("end_of_turn");
+const HEADER = REASONS.indexOf("header");
+
+/** The added tokens among the stops. */
+function stopsOf(
+  { inputIds, reasons }: EncodedChat,
+  { isAdded }: Kinds,
+): number[] {
+  return [...inputIds].filter((id, t) => reasons[t] === STOP && isAdded(id));
 }
 
-/** What stands before an answer: its header, or, where it has none, all from the last added token. */
+/** The first added token before each message that is no answer, behind what ended the turn before. */
+function openersOf(
+  { inputIds, owners, reasons, roles }: EncodedChat,
+  ends: ReadonlySet<number>,
+  { isBlank, isAdded }: Kinds,
+): number[] {
+  return roles.flatMap((role, message) => {
+    if (role === "assistant" || message === 0) return [];
+    let at = owners.indexOf(message);
+    if (at < 0) return [];
+    // what the template wrote before it
+    while (at > 0 && owners[at - 1] === -1) at--;
+    while (
+      at < inputIds.length &&
+      (isBlank(inputIds[at]!) || ends.has(inputIds[at]!) ||
+        reasons[at] === STOP)
+    ) at++;
+    const id = inputIds[at]!;
+    return owners[at] === -1 && isAdded(id) ? [id] : [];
+  });
+}
+
+/** What stands before the last answer: its header, or, where it has none, all from the last added token. */
 function headerOf(
-  { inputIds, owners, reasons }: EncodedChat,
-  message: number,
-  isBlank: (id: number) => boolean,
-  isAdded: (id: number) => boolean,
+  { inputIds, owners, reasons, roles }: EncodedChat,
+  { isBlank, isAdded }: Kinds,
 ): Header {
+  const last = roles.length - 1;
   const is = (t: number, reason: Reason) =>
-    owners[t] === message && REASONS[reasons[t]!] === reason;
+    owners[t] === last && REASONS[reasons[t]!] === reason;
   const all = [...inputIds.keys()];
-  const own = all.filter((t) => is(t, "header"));
+  const own = all.filter((t) => owners[t] === last && reasons[t] === HEADER);
   const start = own.length > 0
     ? own.at(-1)! + 1
     : all.findIndex((t) => is(t, "answer") || is(t, "think_opening"));
@@ -182,6 +190,8 @@ function headerOf(
     do from--; while (from >= 0 && !isAdded(inputIds[from]!));
     if (from < 0) from = start;
   }
+  // whitespace at its edges merges with what stands beside it
+  while (from < start && isBlank(inputIds[from]!)) from++;
   let core = start;
   while (core > from && isBlank(inputIds[core - 1]!)) core--;
   return {

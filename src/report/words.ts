@@ -157,6 +157,11 @@ export const FINDING_WORDS: Readonly<Record<FindingCode, FindingWords>> = {
     "clock read",
     "The text holds the day on which it was made.",
   ),
+  "answer-not-trained": words(
+    "note",
+    "answer not trained",
+    "Some answers of the row are trained, others are left out.",
+  ),
   "content-trimmed": words(
     "note",
     "content trimmed",

@@ -81,7 +81,7 @@ const MISTAKES: Record<string, [(row: Row) => Row, string[]]> = {
         row,
         (t, was) => was && t > row.ids.indexOf(IM_END, firstOf(row)),
       ),
-    [],
+    ["answer-not-trained"],
   ],
   "the newline behind the stop too, which is a choice": [
     (row) =>
@@ -245,7 +245,7 @@ Deno.test("audit takes rows of a wrapped pack for what they are", async () => {
       "--max-length",
       `${to - from}`,
     );
-    return found.map(({ code }) => code);
+    return found.map(({ code }) => code).sort();
   };
   const start = firstOf(ROWS[0]!);
   // from within an answer, its first label ignored; from within a header
@@ -253,11 +253,26 @@ Deno.test("audit takes rows of a wrapped pack for what they are", async () => {
   assertEquals(await codes(start - 5, all.length), []);
   // into an answer that ends in the next row
   assertEquals(await codes(0, start + 4), ["truncated-in-answer"]);
-  // nothing but words: nobody can say whose they are
-  assertEquals(await codes(start + 1, start + 6), [
-    "marker-absent",
-    "truncated-in-answer",
-  ]);
+  // nothing but words, in a file that shows no answers
+  assertEquals(
+    await codes(start + 1, start + 6),
+    [
+      "truncated-in-answer",
+      "marker-absent",
+      "everything-trained",
+    ].sort(),
+  );
+  // and in one that does
+  const middle = {
+    input_ids: all.slice(start + 1, start + 6),
+    labels: all.slice(start + 1, start + 6),
+  };
+  for (
+    const rows of [[columns(ROWS[1]!), middle], [middle, columns(ROWS[1]!)]]
+  ) {
+    const found = await findingsOf(rows, "--tokenizer", TOKENIZER);
+    assertEquals(found.map(({ code }) => code), ["stop-not-trained"]);
+  }
 });
 
 Deno.test("the rows of these tests are what the tokenizer makes of a chat", async () => {
@@ -265,4 +280,22 @@ Deno.test("the rows of these tests are what the tokenizer makes of a chat", asyn
   const { loadTokenizerFolder } = await import("../../src/cli/encoding.ts");
   const { inputIds } = loadTokenizerFolder(TOKENIZER).encode(text);
   assertEquals([...inputIds], ROWS[0]!.ids);
+});
+
+Deno.test("audit of rows from elsewhere learns from --chat-template", async () => {
+  const row = JSON.stringify(columns(ROWS[0]!));
+  const args = ["audit", "-", "--json", "--chat-template"];
+  const missing = await cli([
+    ...args,
+    "nowhere.jinja",
+    "--tokenizer",
+    TOKENIZER,
+  ], {
+    stdin: row,
+  });
+  assertEquals(missing.code, 2);
+  assertStringIncludes(missing.err, "nowhere.jinja");
+  const alone = await cli([...args, "nowhere.jinja"], { stdin: row });
+  assertEquals(alone.code, 2);
+  assertStringIncludes(alone.err, "--chat-template needs --tokenizer DIR");
 });
