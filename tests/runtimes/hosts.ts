@@ -217,7 +217,7 @@ const WITH_GPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
 
 /** A page of Chromium under a strict Content-Security-Policy; isolated from other origins, or not. */
 export async function onChromium(
-  options: { isolated: boolean; wasm: boolean },
+  options: { isolated: boolean; wasm: boolean; workers: boolean },
 ): Promise<Report> {
   const hash = new Uint8Array(
     await crypto.subtle.digest("SHA-256", new TextEncoder().encode(IMPORT_MAP)),
@@ -228,7 +228,7 @@ export async function onChromium(
       `script-src 'self' 'sha256-${hash}'${
         options.wasm ? " 'wasm-unsafe-eval'" : ""
       }`,
-      "worker-src blob:",
+      `worker-src ${options.workers ? "blob:" : "'none'"}`,
     ].join("; "),
     ...options.isolated
       ? {
@@ -267,5 +267,5 @@ export async function onChromium(
       throw new Error(page.complaints.join("\n"), { cause });
     }
     return await page.value("({ ...found, entries: foundEntries })");
-  }, options.wasm ? WITH_GPU : []);
+  }, options.wasm && options.workers ? WITH_GPU : []);
 }

@@ -218,6 +218,13 @@ for (const [what, names, bound] of SIZES) {
   });
 }
 
+test("its command runs by its name", async () => {
+  const name = Deno.build.os === "windows" ? "sft-loss.cmd" : "sft-loss";
+  const bin = `${Deno.cwd()}/${APP}/node_modules/.bin/${name}`;
+  const { code, out } = await run(bin, ["--version"]);
+  assertEquals([code, out], [0, `sft-loss ${config.version}\n`]);
+});
+
 test("JSR's own client would publish it", async () => {
   const jsr = toolPath("jsr/dist/bin.js");
   const { code, err, out } = await run("node", [

@@ -259,7 +259,7 @@ for (const kernels of ["inlined", "given"] as const) {
 for (const isolated of [false, true]) {
   const title = isolated ? "Chromium, isolated" : "Chromium";
   test(`${title}: a strict policy`, ["chromium"], async (t) => {
-    const report = await onChromium({ isolated, wasm: true });
+    const report = await onChromium({ isolated, wasm: true, workers: true });
     await judgeRuntime(t, title, AT_FIRST_USE, report);
     await judgeEntries(t, title, report.entries);
     assertEquals(report.probes.isolated, isolated);
@@ -267,12 +267,24 @@ for (const isolated of [false, true]) {
 }
 
 test("Chromium without wasm-unsafe-eval says so", ["chromium"], async () => {
-  const { checks } = await onChromium({ isolated: false, wasm: false });
+  const policy = { isolated: false, wasm: false, workers: true };
+  const { checks } = await onChromium(policy);
   for (const { name, error } of checks) {
     if (name.startsWith("a wrong label")) continue; // refused before any kernel
     if (name.startsWith("reference:")) assertEquals(error, null, name); // no WASM
     else assertMatch(error ?? "", /hand in compiled ones with init\(\)/, name);
   }
+});
+
+test("Chromium without worker-src has one thread and says so", [
+  "chromium",
+], async (t) => {
+  const policy = { isolated: true, wasm: true, workers: false };
+  const { checks, parallel } = await onChromium(policy);
+  await judge(t, checks, ROOT_CHECKS);
+  await judge(t, parallel?.checks ?? [], THREAD_CHECKS);
+  assertEquals(parallel?.threads, 1);
+  assertMatch(parallel?.reason ?? "", /no threads could be started/);
 });
 
 Deno.test({
