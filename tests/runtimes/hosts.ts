@@ -213,7 +213,12 @@ const IMPORT_MAP = JSON.stringify({
 });
 
 /** Has Chromium offer WebGPU also where it runs on the processor. */
-const WITH_GPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
+const WITH_GPU = [
+  "--enable-unsafe-webgpu",
+  "--use-webgpu-adapter=swiftshader",
+  // a software driver may compile for longer than a GPU may hang
+  "--disable-gpu-watchdog",
+];
 
 /** A page of Chromium under a strict Content-Security-Policy; isolated from other origins, or not. */
 export async function onChromium(
