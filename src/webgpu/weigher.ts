@@ -94,10 +94,14 @@ export class Weigher {
     this.#spare = heap.create("spare", 16, STORAGE);
   }
 
-  /** Compiles the kernels; rejects with what the compiler says. */
-  static async compile(heap: Heap, spec: WeighSpec): Promise<Weigher> {
+  /** Compiles the kernels, of other texts if tests have planted faults in them; rejects with what the compiler says. */
+  static async compile(
+    heap: Heap,
+    spec: WeighSpec,
+    texts: readonly string[] = WEIGH_TEXTS,
+  ): Promise<Weigher> {
     const { layout, pipelines } = await compilerOf(heap.device).compile(
-      WEIGH_TEXTS,
+      texts,
       BINDINGS,
       ["weigh", "total", "share"],
       {},
