@@ -8,6 +8,7 @@
  * @module
  */
 import { createLossWorkspace, maskedCrossEntropyGrad } from "../mod.ts";
+import { maskedCrossEntropyGrad as exactGrad } from "../src/reference/mod.ts";
 import { openGpu } from "../src/webgpu/mod.ts";
 import type { Gpu } from "../src/webgpu/gpu.ts";
 import {
@@ -29,38 +30,75 @@ interface Row {
   forwardShare: number;
   gradientShare: number;
   wasm: number | null;
+  errors: Errors;
 }
 
 const nameOf = ({ rows, vocabSize, dtype }: Shape) =>
   `${rows} x ${vocabSize} ${dtype}`;
 
-/** Checks the sum of a few rows against WASM before anything is timed. */
-async function verify(gpu: Gpu, clock: GpuClock, shape: Shape): Promise<void> {
-  const small = { ...shape, rows: Math.min(4, shape.rows) };
+/** Errors of a few rows, by the measures of the tests. */
+interface Errors {
+  /** Of the loss, against float64. */
+  loss: number;
+  /** Of the gradient, against float64. */
+  gradient: number;
+  /** Of the gradient, against WASM: |a - b| less 1e-7, relative. */
+  wasm: number;
+}
+
+/** What is wrong with a few rows, before anything is timed; too much is an error. */
+async function verify(
+  gpu: Gpu,
+  clock: GpuClock,
+  shape: Shape,
+): Promise<Errors> {
+  const { vocabSize, dtype } = shape;
+  const small = { vocabSize, dtype, rows: Math.min(4, shape.rows) };
   const { device } = clock;
-  const logits = await clock.logits(small);
-  const size = logits.size;
+  const made = await clock.logits(small);
+  const { size } = made;
   const { MAP_READ, COPY_DST } = GPUBufferUsage;
   const copy = device.createBuffer({ size, usage: MAP_READ | COPY_DST });
-  const plan = await gpu.crossEntropy({ ...small, into: "in-place" });
-  const labels = labelsOf(small);
   const encoder = device.createCommandEncoder();
-  encoder.copyBufferToBuffer(logits, 0, copy, 0, size);
-  const handle = plan.encode(encoder, { logits, labels });
+  encoder.copyBufferToBuffer(made, 0, copy, 0, size);
   device.queue.submit([encoder.finish()]);
-  const { loss } = await handle.read();
   await copy.mapAsync(GPUMapMode.READ);
   const bytes = copy.getMappedRange().slice(0, bytesOf(small));
-  const { dtype } = small;
-  const data = dtype === "f32"
+  for (const buffer of [made, copy]) buffer.destroy();
+
+  const logits = dtype === "f32"
     ? new Float32Array(bytes)
     : new Uint16Array(bytes);
-  const expected = maskedCrossEntropyGrad(data, labels, { dtype }).loss;
-  if (!(Math.abs(loss - expected) <= 1e-6 * expected)) {
-    throw new Error(`${nameOf(shape)}: loss ${loss}, not ${expected}`);
-  }
+  const labels = labelsOf(small);
+  const plan = await gpu.crossEntropy({ ...small, into: "new" });
+  const found = await plan.run({ logits, labels });
   plan.dispose();
-  for (const buffer of [logits, copy]) buffer.destroy();
+  const exact = exactGrad(logits, labels, { dtype });
+  const wasm = maskedCrossEntropyGrad(logits, labels, { dtype }).gradLogits;
+  const grad = found.gradLogits!;
+  const errors: Errors = {
+    loss: Math.abs(found.loss - exact.loss) / Math.max(1, exact.loss),
+    gradient: 0,
+    wasm: 0,
+  };
+  for (let row = 0; row < grad.length; row += vocabSize) {
+    let top = 0;
+    for (let k = row; k < row + vocabSize; k++) {
+      top = Math.max(top, Math.abs(exact.gradLogits[k]!));
+    }
+    for (let k = row; k < row + vocabSize; k++) {
+      const a = grad[k]!, e = exact.gradLogits[k]!, w = wasm[k]!;
+      if (a === e && a === w) continue;
+      const off = Math.abs(a - e) / (Math.abs(e) + 1e-4 * top);
+      const beside = (Math.abs(a - w) - 1e-7) / Math.abs(w);
+      errors.gradient = Math.max(errors.gradient, off);
+      errors.wasm = Math.max(errors.wasm, beside);
+    }
+  }
+  if (!(errors.loss <= 1e-6 && errors.gradient <= 5e-6)) {
+    throw new Error(`${nameOf(shape)}: ${JSON.stringify(errors)}`);
+  }
+  return errors;
 }
 
 /** Times one shape. */
@@ -71,7 +109,7 @@ async function timeShape(
   copySpeed: number,
   software: boolean,
 ): Promise<Row> {
-  await verify(gpu, clock, shape);
+  const errors = await verify(gpu, clock, shape);
   const logits = await clock.logits(shape);
   const { device } = clock;
   const labels = device.createBuffer({
@@ -112,6 +150,7 @@ async function timeShape(
     forwardShare: share(bytes, forward),
     gradientShare: share(2 * bytes, gradient),
     wasm: shape.dtype === "f32" ? timeWasm(shape) : null,
+    errors,
   };
 }
 
@@ -140,7 +179,8 @@ function report(
   const ms = (x: number | null) => x === null ? "" : `${x.toFixed(3)} ms`;
   const lines = [
     ["shape", "loss", "share", "loss + gradient", "share"]
-      .concat("WASM, one thread, loss + gradient"),
+      .concat("WASM, one thread, loss + gradient")
+      .concat("error of the loss", "of the gradient"),
     ...rows.map((row) => [
       nameOf(row.shape),
       ms(row.forward),
@@ -148,6 +188,8 @@ function report(
       ms(row.gradient),
       row.gradientShare.toFixed(2),
       ms(row.wasm),
+      row.errors.loss.toExponential(1),
+      row.errors.gradient.toExponential(1),
     ]),
   ];
   const kind = software
@@ -165,7 +207,10 @@ Times on the device by timestamp queries, the best of several passes: \`deno tas
 The copy kernel reads and writes ${
     (copySpeed / 1e9).toFixed(1)
   } GB/s. Shares are of that, counting the logits' bytes once for a
-loss and twice for a loss with its gradient in place.
+loss and twice for a loss with its gradient in place. Errors are against float64, by the measures of the tests; beside WASM
+the gradients differ by ${
+    Math.max(0, ...rows.map(({ errors }) => errors.wasm)).toExponential(1)
+  } of themselves at most, and 1e-7.
 
 ${kind}
 ${table(lines)}

@@ -106,7 +106,8 @@ export class Handle implements LossHandle {
         invalidLabelRows: labels?.invalidLabelRows ?? 0,
       });
     } catch (error) {
-      // a lost device is the cause of whatever else is said
+      // a lost device is the cause of whatever else is said; word of it may be on the way
+      await new Promise((later) => setTimeout(later, 0));
       alive();
       throw error;
     } finally {

@@ -88,7 +88,7 @@ export interface LossHandle {
 
 /** Masked cross-entropy of one shape and one set of options on one device. */
 export interface CrossEntropyPlan {
-  /** Bytes on the device for each batch in flight: 48·N, and for few rows of a large vocabulary 32·N for each 4096 columns. */
+  /** Bytes on the device for each batch in flight: 48·N; for few rows of a large vocabulary 32·N more for each 4096 columns; 8·N more for a gradient over half types of an odd stride. */
   readonly workspaceBytes: number;
   /**
    * Puts a batch into a compute pass, or into a pass of its own in an encoder.

@@ -618,6 +618,20 @@ gpuTest(
   },
 );
 
+gpuTest("a handle whose device was lost on the way says so", async () => {
+  const gpu = await openGpu();
+  const plan = await gpu.crossEntropy({ rows: 2, vocabSize: 3 });
+  const { device } = gpu;
+  const logits = put(device, new Float32Array(6));
+  const encoder = device.createCommandEncoder();
+  const handle = plan.encode(encoder, { logits, labels: [0, 1] });
+  device.queue.submit([encoder.finish()]);
+  // nobody has heard of it when the reading begins
+  device.destroy();
+  await assertRejects(() => handle.read(), GpuLostError, "lost");
+  gpu.dispose();
+});
+
 gpuTest("openGpu() gives up when its signal says so", async () => {
   const signal = AbortSignal.abort(new Error("too late"));
   await assertRejects(() => openGpu({ signal }), Error, "too late");
