@@ -52,6 +52,8 @@ class Job {
   rowBytes: i32;
   /** i32[pieces], or 0: where each piece's rows are, if not one behind the other; 0 once it is done. */
   places: i32;
+  /** i32[pieces], or 0: which pieces are given out, if not all in their order. */
+  order: i32;
   dtype: i32;
   ignoreIndex: i32;
   /** i32[rows], f64[rows] */
@@ -75,6 +77,7 @@ class Job {
   scratch: i32;
   scratchBytes: i32;
   metrics: i32;
+  unused: i32;
   smoothing: f64;
   zLoss: f64;
   logitScale: f64;
@@ -120,17 +123,24 @@ function run(job: Job, piece: usize): void {
   if (job.places != 0) atomic.store<i32>(place, 0);
 }
 
+/** Does a piece that was not, and will not be, given out. The job has begun. */
+export function own(piece: i32): void {
+  run(changetype<Job>(JOB + FIELDS), <usize>piece);
+}
+
 /** Takes one piece and does it; 0 where there was none. */
 export function step(): i32 {
-  let piece = 0;
+  let next = 0;
   do {
-    piece = atomic.load<i32>(JOB + NEXT);
-    if (piece == atomic.load<i32>(JOB + READY)) return 0;
-  } while (atomic.cmpxchg<i32>(JOB + NEXT, piece, piece + 1) != piece);
+    next = atomic.load<i32>(JOB + NEXT);
+    if (next == atomic.load<i32>(JOB + READY)) return 0;
+  } while (atomic.cmpxchg<i32>(JOB + NEXT, next, next + 1) != next);
   const job = changetype<Job>(JOB + FIELDS);
+  let piece = <usize>(next - job.first);
+  if (job.order != 0) piece = <usize>load<u32>(<usize>job.order + (piece << 2));
   const held = JOB + HELD + (INDEX << 2);
   atomic.store<i32>(held, 1);
-  run(job, <usize>(piece - job.first));
+  run(job, piece);
   atomic.store<i32>(held, 0);
   atomic.add<i32>(JOB + DONE, 1);
   atomic.notify(JOB + DONE);

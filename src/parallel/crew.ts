@@ -11,9 +11,9 @@ import { align } from "../wasm/memory.ts";
 import {
   DONE,
   HELD,
-  type Job,
   JOB_BYTES,
   NEXT,
+  type Plan,
   READY,
   writeJob,
 } from "./job.ts";
@@ -24,6 +24,7 @@ import {
 } from "./kernels.ts";
 import { Rooms, SharedMemory } from "./memory.ts";
 import { startThread, type Thread } from "./threads.ts";
+import { Trade } from "./trade.ts";
 
 /** How a crew works; tests ask for other than the usual. */
 export interface CrewOptions {
@@ -50,6 +51,8 @@ const LOOKS = 2000;
 export class Crew {
   readonly memory: SharedMemory = new SharedMemory();
   readonly pieceBytes: number;
+  /** Whether rows that lie elsewhere are worth giving away. */
+  readonly trade: Trade = new Trade();
   /** Where the parts of a problem lie. */
   rooms: Rooms = new Rooms(this.memory);
   /** The builds there are, the fastest first. */
@@ -131,7 +134,7 @@ export class Crew {
   }
 
   /** Begins a job, of which nothing is to be taken yet. The one before is finished. */
-  begin(build: Build, job: Omit<Job, "first">): void {
+  begin(build: Build, job: Plan): void {
     const { i32 } = this.memory, at = this.#jobs[build]!;
     const first = Atomics.load(i32, (at + NEXT) >> 2);
     writeJob(i32.buffer, at, { ...job, first });
@@ -149,8 +152,18 @@ export class Crew {
 
   /** Takes a piece and does it; false where there is none to take. */
   step(build: Build): boolean {
+    return this.#guard(() => this.#kernels[build]!.step() !== 0);
+  }
+
+  /** Does a piece of the job that is never published. */
+  own(build: Build, piece: number): void {
+    this.#guard(() => this.#kernels[build]!.own(piece));
+  }
+
+  /** Runs the caller's own kernels; if they fail, nobody finishes the job. */
+  #guard<T>(run: () => T): T {
     try {
-      return this.#kernels[build]!.step() !== 0;
+      return run();
     } catch (error) {
       this.#lose("the caller's own thread has failed");
       throw error;

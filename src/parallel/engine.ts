@@ -1,8 +1,7 @@
 /**
  * The engine of a crew: checked problems to jobs. Logits that lie in the crew's
- * memory (a workspace's) are used where they are. All others pass through it
- * a piece at a time: the caller's thread copies as long as there is room, and takes
- * a piece itself when there is none.
+ * memory (a workspace's) are used where they are; elsewhere.ts is for
+ * all others.
  *
  * @module
  */
@@ -20,12 +19,10 @@ import type { Build } from "../wasm/loader.ts";
 import { align, ROWS } from "../wasm/memory.ts";
 import { sharedEngine } from "../wasm/workspace.ts";
 import type { Crew } from "./crew.ts";
-import type { Job } from "./job.ts";
+import { passThrough } from "./elsewhere.ts";
+import type { Plan } from "./job.ts";
 
 type Stored = Float32Array | Uint16Array;
-
-/** A job before it is begun. */
-type Plan = Omit<Job, "first">;
 
 /** How many times the work a logit costs on the float64 path, at least. */
 const GENERAL = 10;
@@ -35,9 +32,6 @@ const SHARES = 8;
 
 /** Bytes of float32 logits that are not cut further: a thread takes as long to wake as to score them. */
 const LEAST = 64 * 1024;
-
-/** Copies of pieces for each thread: one it is at, one that waits for it, one being made or brought back. */
-const COPIES = 3;
 
 /** An engine over one build of a crew. */
 export class CrewEngine implements Engine {
@@ -118,7 +112,7 @@ export class CrewEngine implements Engine {
     if (own) {
       const pieces = Math.ceil(rows / job.pieceRows);
       job.logits = logits.byteOffset;
-      job.places = 0;
+      job.places = job.order = 0;
       this.#crew.begin(this.#build, job);
       this.#crew.publish(this.#build, pieces, pieces < 2);
       this.#crew.finish(this.#build);
@@ -128,47 +122,8 @@ export class CrewEngine implements Engine {
       job.apart = align(job.pieceRows * job.rowBytes);
       job.outBytes = target.rowStride * (outType === "f32" ? 4 : 2);
     }
-    this.#pass(problem, job, target, stride);
+    passThrough(this.#crew, this.#build, problem, job, target, stride);
     return scores;
-  }
-
-  /** Lets rows that lie elsewhere pass through copies, of which there are enough to keep every thread busy. */
-  #pass(
-    problem: LossProblem,
-    job: Plan,
-    target: GradTarget | null,
-    stride: number,
-  ): void {
-    const crew = this.#crew, build = this.#build;
-    const { memory, threads } = crew;
-    const { rows } = problem, { pieceRows } = job;
-    const pieces = Math.ceil(rows / pieceRows);
-    const bytes = align(pieceRows * job.rowBytes) +
-      (job.apart === 0 ? 0 : align(pieceRows * job.outBytes));
-    const count = threads === 1 ? 1 : Math.min(pieces, COPIES * threads);
-    const room = crew.rooms.copies.reserve(count * bytes);
-    const free = Array.from({ length: count }, (_, i) => room + i * bytes);
-    let taken: { piece: number; at: number }[] = [];
-    crew.begin(build, job);
-    for (let next = 0; next < pieces || taken.length > 0;) {
-      const seen = crew.progress(build);
-      taken = taken.filter(({ piece, at }) => {
-        const place = (job.places >> 2) + piece;
-        if (Atomics.load(memory.i32, place) !== 0) return true;
-        this.#copyOut(target, job, piece, at + job.apart);
-        free.push(at);
-        return false;
-      });
-      const at = next < pieces ? free.pop() : undefined;
-      if (at !== undefined) {
-        this.#copyIn(problem, next * pieceRows, pieceRows, stride, at);
-        Atomics.store(memory.i32, (job.places >> 2) + next, at);
-        crew.publish(build, 1, pieces < 2);
-        taken.push({ piece: next++, at });
-      } else if (!crew.step(build) && taken.length > 0) {
-        crew.pause(build, seen);
-      }
-    }
   }
 
   /** Puts into memory what threads need to know of every row; a job of all rows, without their logits. */
@@ -183,7 +138,7 @@ export class CrewEngine implements Engine {
     const tables = needsTables(problem)
       ? rooms.classes.reserve(classBytes + threads * scratchBytes)
       : 0;
-    const doubles = rooms.rows.reserve(60 * rows), words = doubles + 48 * rows;
+    const doubles = rooms.rows.reserve(64 * rows), words = doubles + 48 * rows;
     const column = (i: number) => doubles + 8 * i * rows;
     const f64 = (at: number) => new Float64Array(memory.f64.buffer, at, rows);
     const i32 = (at: number) => new Int32Array(memory.i32.buffer, at, rows);
@@ -205,6 +160,7 @@ export class CrewEngine implements Engine {
       logits: 0,
       rowBytes: 0,
       places: words + 8 * rows,
+      order: words + 12 * rows,
       dtype: CODE[problem.dtype],
       ignoreIndex: problem.ignoreIndex,
       targets: words,
@@ -222,6 +178,7 @@ export class CrewEngine implements Engine {
       scratch: tables + classBytes,
       scratchBytes,
       metrics: problem.metrics ? 1 : 0,
+      unused: 0,
       smoothing,
       zLoss: problem.zLoss,
       logitScale: problem.logitScale,
@@ -250,45 +207,5 @@ export class CrewEngine implements Engine {
     const share = problem.rows * cost / (SHARES * threads);
     const size = Math.min(pieceBytes, Math.max(LEAST, share));
     return Math.max(1, Math.min(ROWS, Math.floor(size / cost)));
-  }
-
-  /** Copies up to `most` rows from `from` on. */
-  #copyIn(
-    problem: LossProblem,
-    from: number,
-    most: number,
-    stride: number,
-    at: number,
-  ): void {
-    const { memory } = this.#crew;
-    const heap = problem.dtype === "f32" ? memory.f32 : memory.u16;
-    const logits = problem.logits as Stored, { rowStride } = problem;
-    const to = at / heap.BYTES_PER_ELEMENT;
-    const count = Math.min(most, problem.rows - from);
-    if (stride === rowStride) {
-      const end = (from + count) * rowStride;
-      heap.set(logits.subarray(from * rowStride, end), to);
-      return;
-    }
-    for (let i = 0; i < count; i++) {
-      const row = (from + i) * rowStride;
-      heap.set(logits.subarray(row, row + stride), to + i * stride);
-    }
-  }
-
-  #copyOut(
-    target: GradTarget | null,
-    job: Plan,
-    piece: number,
-    at: number,
-  ): void {
-    if (target === null) return;
-    const { memory } = this.#crew, { rowStride } = target;
-    const heap = job.outType === CODE.f32 ? memory.f32 : memory.u16;
-    const from = piece * job.pieceRows;
-    const count = Math.min(job.pieceRows, job.rows - from);
-    const start = at / heap.BYTES_PER_ELEMENT;
-    const rows = heap.subarray(start, start + count * rowStride);
-    (target.array as Stored).set(rows, from * rowStride);
   }
 }

@@ -24,6 +24,7 @@ const INTEGERS = [
   "logits",
   "rowBytes",
   "places",
+  "order",
   "dtype",
   "ignoreIndex",
   "targets",
@@ -41,6 +42,7 @@ const INTEGERS = [
   "scratch",
   "scratchBytes",
   "metrics",
+  "unused",
 ] as const;
 
 /** The float64 numbers behind them. */
@@ -57,6 +59,9 @@ export type Job = Record<
   (typeof INTEGERS)[number] | (typeof NUMBERS)[number],
   number
 >;
+
+/** A job before it is begun. */
+export type Plan = Omit<Job, "first">;
 
 /** Writes a job to its address. Nobody may hold a piece of the last one. */
 export function writeJob(buffer: ArrayBufferLike, at: number, job: Job): void {

@@ -13,6 +13,8 @@ import { KERNELS_THREADS_SIMD } from "./kernels_threads_simd_wasm.ts";
 export interface ThreadKernels extends Kernels {
   /** Takes one piece of this build's job and does it; 0 where there was none. */
   step(): number;
+  /** Does a piece that is not given out, counted from the job's first. */
+  own(piece: number): void;
   /** Bytes of one thread's tables. */
   table_bytes(): number;
 }

@@ -54,8 +54,13 @@ export class SharedMemory {
   allocateZeros(bytes: number): number {
     const used = this.#used;
     const at = this.allocate(bytes);
-    new Uint8Array(this.memory.buffer).fill(0, at, Math.min(at + bytes, used));
+    if (at < used) this.touch(at, Math.min(bytes, used - at));
     return at;
+  }
+
+  /** Writes zeros to a block. */
+  touch(at: number, bytes: number): void {
+    new Uint8Array(this.memory.buffer).fill(0, at, at + bytes);
   }
 
   /** Gives a block back. */
@@ -116,12 +121,15 @@ function reserveAddresses(): WebAssembly.Memory {
 /** A block that grows when more is asked of it; what it held is lost then. */
 export class Room {
   readonly #memory: SharedMemory;
+  readonly #touched: boolean;
   #bytes = -1;
   /** Where it is. */
   at = 0;
 
-  constructor(memory: SharedMemory) {
+  /** With `touched`, all of it is there at once, and not when it is written to. */
+  constructor(memory: SharedMemory, touched = false) {
     this.#memory = memory;
+    this.#touched = touched;
   }
 
   /** Makes sure of `bytes` bytes, and returns where they are. */
@@ -131,6 +139,8 @@ export class Room {
     this.#bytes = -1;
     this.at = this.#memory.allocate(bytes);
     this.#bytes = bytes;
+    // the system gives a page when it is touched first, which is slow
+    if (this.#touched) this.#memory.touch(this.at, bytes);
     return this.at;
   }
 }
@@ -147,6 +157,6 @@ export class Rooms {
   constructor(memory: SharedMemory) {
     this.rows = new Room(memory);
     this.classes = new Room(memory);
-    this.copies = new Room(memory);
+    this.copies = new Room(memory, true);
   }
 }

@@ -4,15 +4,15 @@
  * @module
  */
 import type { Crew } from "../../src/parallel/crew.ts";
-import { DONE, HELD, type Job, NEXT, READY } from "../../src/parallel/job.ts";
+import { DONE, HELD, NEXT, type Plan, READY } from "../../src/parallel/job.ts";
 
 /** A job of `pieces` rows, each a piece, of V equal logits with label 0; `logits` says where they are. */
 export function flatJob(
   crew: Crew,
   pieces: number,
   V: number,
-  change: Partial<Omit<Job, "first">> = {},
-): Omit<Job, "first"> {
+  change: Partial<Plan> = {},
+): Plan {
   const { memory } = crew;
   const row = 4 * V + 64;
   const logits = memory.allocate(pieces * row);
@@ -29,6 +29,7 @@ export function flatJob(
     logits,
     rowBytes: row,
     places: 0,
+    order: 0,
     dtype: 0,
     ignoreIndex: -100,
     targets: words,
@@ -46,6 +47,7 @@ export function flatJob(
     scratch,
     scratchBytes,
     metrics: 0,
+    unused: 0,
     smoothing: 0,
     zLoss: 0,
     logitScale: 1,
@@ -56,7 +58,7 @@ export function flatJob(
 }
 
 /** The losses that a job found. */
-export function lossesOf(crew: Crew, job: Omit<Job, "first">): Float64Array {
+export function lossesOf(crew: Crew, job: Plan): Float64Array {
   const { buffer } = crew.memory.memory;
   return new Float64Array(buffer, job.perToken, job.rows);
 }
