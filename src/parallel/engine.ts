@@ -30,8 +30,8 @@ const GENERAL = 10;
 /** Pieces for each thread, so that at the end none waits long for another. */
 const SHARES = 8;
 
-/** Bytes of float32 logits that are not cut further: a thread takes as long to wake as to score them. */
-const LEAST = 64 * 1024;
+/** Bytes of float32 logits that are not cut further: 20 µs of scoring, as much as it can cost to wake a thread and to wait for it. */
+const LEAST = 256 * 1024;
 
 /** An engine over one build of a crew. */
 export class CrewEngine implements Engine {
