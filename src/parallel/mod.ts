@@ -53,8 +53,12 @@ export interface ParallelOptions {
  * threads leave some idle.
  *
  * It pays where logits lie in a workspace of the engine, `createWorkspace`: all
- * threads read them where they are. Others are copied by the caller's thread,
- * which takes as long as scoring them.
+ * threads read them where they are. Others must be copied by the caller's thread,
+ * which takes about half as long as scoring them, or twice as long where
+ * processors are far apart; they are given to other threads only while that is
+ * found to be faster. Calls of less than half a megabyte of logits stay with the
+ * caller's thread, too. The memory grows with what is asked of it, and goes back
+ * when the engine is dropped.
  *
  * @param options `threads`, at least 1.
  * @returns The engine. Dispose of it, or the threads stay until the process ends.
