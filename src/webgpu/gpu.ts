@@ -104,6 +104,15 @@ export class Gpu {
     if (typeof options !== "object" || options === null) {
       wrongKind(ACTION, "options must be an object", options);
     }
+    for (const key of ["upstream", "deterministic"]) {
+      if (key in options) {
+        wrongKind(
+          ACTION,
+          "no option of a plan must be one of a batch or of WASM",
+          key,
+        );
+      }
+    }
     const { rows: _, into: given, bindingLimit, ...rest } = options;
     const { cuSeqlens, sequenceLength, ...rowWise } = rest;
     const rows = readCount(ACTION, "rows", options.rows, 1);

@@ -83,6 +83,7 @@ export class Handle implements LossHandle {
     const { heap, rules, slots, slot, fromDevice, alive } = this.#flight;
     alive();
     const { records, jobs } = slot.rows;
+    let waiting = false;
     try {
       // what is cleared cannot be taken for the next batch's
       const [found, made] = await readBack(
@@ -96,6 +97,8 @@ export class Handle implements LossHandle {
         ? given
         : { ...given, problem: withLabels(given.problem, labels) };
       if (!wasWritten(found!, batch.problem.rows)) {
+        // the commands may still come, so the slot stays taken
+        waiting = true;
         throw new Error(
           "Cannot compute loss as the commands of this batch were not submitted: submit them, then read()",
         );
@@ -111,7 +114,8 @@ export class Handle implements LossHandle {
       alive();
       throw error;
     } finally {
-      slots.give(slot);
+      if (waiting) this.#promise = null;
+      else slots.give(slot);
     }
   }
 

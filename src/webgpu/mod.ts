@@ -10,6 +10,9 @@
  * tests, 1e-5 under a softcap or a factor; where labelSmoothing or zLoss makes it
  * a difference of two nearly equal numbers, within 5e-6 of the larger.
  *
+ * A row's bits depend on that row, the device and its driver: not on other rows,
+ * on how large buffers are bound in pieces, nor on the run.
+ *
  * This module is browser-compatible. It asks for no device before `openGpu`.
  *
  * @example A loss on the GPU, where there is one

@@ -76,7 +76,8 @@ export interface GpuLossResult extends LossResult {
 export interface LossHandle {
   /**
    * The numbers of the batch, once its commands were submitted; the only wait.
-   * Calling it again gives the same promise.
+   * Calling it again gives the same promise; after an error because the commands
+   * were not submitted, it reads again.
    *
    * @throws {RangeError} The weights, on the device, sum to less than 0 under a mean.
    * @throws {Error} The commands were not submitted, or the device was lost.

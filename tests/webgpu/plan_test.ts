@@ -360,6 +360,9 @@ planTest(
       const encoder = device.createCommandEncoder();
       const handle = plan.encode(encoder, { logits, labels });
       await assertRejects(() => handle.read(), Error, "not submitted");
+      // it is not too late
+      device.queue.submit([encoder.finish()]);
+      assertEquals((await handle.read()).activeTokens, 9);
     }
     logits.destroy();
   },
@@ -568,6 +571,7 @@ planTest("errors of a plan", async (gpu) => {
     [{ rows: 3, vocabSize: 3, rowStride: 2 }, RangeError, "rowStride"],
     [{ rows: 3, vocabSize: 3, sequenceLength: 2 }, RangeError, "divide"],
     [{ rows: 3, vocabSize: 3, softcap: -1 }, RangeError, "softcap"],
+    [{ rows: 3, vocabSize: 3, upstream: 2 }, TypeError, "of a batch"],
     [
       { rows: 3, vocabSize: 2 ** 30 },
       RangeError,
