@@ -22,7 +22,8 @@ export async function useThreads(api, createParallelEngine) {
       checks.push({ name: `parallel: ${name}`, error: String(error) });
     }
   };
-  const rows = 96, vocabSize = 1000;
+  // 5 MB: small jobs stay with the caller's thread
+  const rows = 320, vocabSize = 4096;
   const labels = Int32Array.from(
     { length: rows },
     (_, i) => i % 3 === 0 ? -100 : (i * 37) % vocabSize,
