@@ -8,7 +8,7 @@
  * them back: a time counts only if both runs beside it are within a tenth of the
  * bare loop's best, and rounds go on until enough times count.
  *
- *     deno run --allow-read=. --allow-sys=cpus --allow-write=bench bench/parallel.ts
+ *     deno task bench:parallel
  *
  * @module
  */
@@ -250,7 +250,7 @@ async function main(): Promise<void> {
   const text = [
     "# Threads",
     "",
-    `${machine()}; default build: relaxed SIMD.`,
+    `${machine()}; default build: relaxed SIMD. \`deno task bench:parallel\`.`,
     "Medians, in one process, of times beside which the bare loop on as many threads ran at its best (within a tenth, just",
     "before and just after); a shared machine takes processors away for whiles, and such times do not count. The gain is one",
     "thread's time over many threads'; the bare loop is multiply-adds in registers, its pieces handed out in the same way.",

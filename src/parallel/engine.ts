@@ -197,7 +197,12 @@ export class CrewEngine implements Engine {
     };
   }
 
-  /** How many rows make pieces of about equal work, enough of them. */
+  /**
+   * How many rows make pieces of about equal work, enough of them. A row is never
+   * cut: on the float32 path one of 151,936 logits takes 44 µs, about what it can
+   * take to wake a thread for half of it, and on the float64 path its sums run
+   * through the whole row, so that a cut would change their bits.
+   */
   #pieceRows(problem: LossProblem): number {
     const { metrics, softcap, logitScale, labelSmoothing, zLoss } = problem;
     const plain = !metrics && softcap === 0 && logitScale === 1 &&
