@@ -21,7 +21,7 @@ xz -9e -T0 -c "$binary" >"$out/deno.xz"
   echo "The Vulkan loader could not be fetched: the machine must have libvulkan1"
 
 # What the tests and the bench import, and nothing from a registry
-cp -r mod.ts deno.json src bench tests vendor "$out/tree/"
+cp -r mod.ts deno.json src bench tests vendor examples "$out/tree/"
 rm -f "$out/tree/tests/webgpu/chromium_test.ts"
 
 cat >"$out/run.sh" <<'RUN'

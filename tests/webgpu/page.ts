@@ -22,7 +22,10 @@ export interface PageResult {
 
 /** What came of all of them. */
 export interface PageReport {
-  adapter: string;
+  /** The adapter, or null where there is none. */
+  adapter: string | null;
+  /** Why there is none. */
+  reason: string;
   results: PageResult[];
 }
 
@@ -135,7 +138,10 @@ async function faultOf(
 }
 
 async function runProblems(): Promise<PageReport> {
-  const opened = await openDevice();
+  const opened = await openDevice().catch((error: Error) => error);
+  if (opened instanceof Error) {
+    return { adapter: null, reason: opened.message, results: [] };
+  }
   const complaints: string[] = [];
   opened.device.addEventListener("uncapturederror", (event) => {
     complaints.push((event as unknown as { error: GPUError }).error.message);
@@ -151,7 +157,7 @@ async function runProblems(): Promise<PageReport> {
       milliseconds: performance.now() - start,
     });
   }
-  return { adapter: opened.name, results };
+  return { adapter: opened.name, reason: "", results };
 }
 
 Object.assign(globalThis, { runProblems });
