@@ -4,6 +4,7 @@
  *
  * @module
  */
+import process from "node:process";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   type ChatMessage,
@@ -384,11 +385,16 @@ Deno.test("a pair of surrogates over several tokens is trained whole", () => {
   assertEquals(end - start, 4);
 });
 
-/** Runs something within seconds, and gives back what it gave. */
+/**
+ * Runs something within seconds, and gives back what it gave. On a machine that
+ * others use, the processor's time counts; it holds that of tests beside this one.
+ */
 function within<T>(seconds: number, run: () => T): T {
-  const start = performance.now();
+  const [start, used] = [performance.now(), process.cpuUsage()];
   const result = run();
-  const took = (performance.now() - start) / 1000;
+  const { user, system } = process.cpuUsage(used);
+  const wall = (performance.now() - start) / 1000;
+  const took = Math.min(wall, (user + system) / 1e6);
   assert(took < seconds, `it took ${took} s`);
   return result;
 }
