@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { outOfRange } from "../checks.ts";
 import { compilerOf } from "./compiler.ts";
 import { EXP_WGSL } from "./exp_wgsl.ts";
 import { GATHER_WGSL } from "./gather_wgsl.ts";
@@ -112,10 +113,20 @@ export class RowKernels {
   static async compile(heap: Heap, spec: RowSpec): Promise<RowKernels> {
     const { device } = heap;
     const { limits } = device;
+    const most = limits.maxStorageBufferBindingSize;
+    if (4 * RECORD_WORDS * spec.rows > most) {
+      outOfRange(
+        "compute loss",
+        `rows must be at most ${
+          Math.floor(most / (4 * RECORD_WORDS))
+        } on this device`,
+        spec.rows,
+      );
+    }
     const windows = windowsOf(
       spec.rows,
       bytesOfRows(spec),
-      spec.bindingLimit ?? limits.maxStorageBufferBindingSize,
+      Math.min(spec.bindingLimit ?? most, most),
       limits.minStorageBufferOffsetAlignment,
     );
     const entries = entriesOf(spec);

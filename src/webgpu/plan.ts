@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { wrongKind } from "../checks.ts";
+import { outOfRange, wrongKind } from "../checks.ts";
 import { coefficients } from "../reference/normalize.ts";
 import type { LossRules } from "./batch.ts";
 import type { RowKernels } from "./engine.ts";
@@ -213,8 +213,17 @@ export class Plan implements CrossEntropyPlan {
     const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
     const { rows } = kernels.spec;
     const [rowBytes = 0, madeBytes = 0] = bytesOfRows(kernels.spec);
-    const make = (label: string, bytes: number) =>
-      heap.create(label, bytes, STORAGE | COPY_SRC | COPY_DST);
+    const most = heap.device.limits.maxBufferSize;
+    const make = (label: string, bytes: number) => {
+      if (bytes > most) {
+        outOfRange(
+          ACTION,
+          `${label} must fit into one buffer of ${most} bytes (use fewer rows at a time)`,
+          bytes,
+        );
+      }
+      return heap.create(label, bytes, STORAGE | COPY_SRC | COPY_DST);
+    };
     return {
       logits: make("logits", rows * rowBytes),
       made: madeBytes === 0 ? null : make("gradLogits", rows * madeBytes),

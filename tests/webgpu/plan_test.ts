@@ -577,6 +577,7 @@ planTest("errors of a plan", async (gpu) => {
       RangeError,
       "must fit into one binding",
     ],
+    [{ rows: 2 ** 31, vocabSize: 2 }, RangeError, "rows must be at most"],
   ];
   for (const [options, kind, message] of refused) {
     await assertRejects(
@@ -586,6 +587,20 @@ planTest("errors of a plan", async (gpu) => {
     );
   }
   assertEquals(gpu.buffers.count, 0);
+});
+
+planTest("run() says what to do with logits beyond one buffer", async (gpu) => {
+  const rows = 2 ** 16, vocabSize = 2 ** 16;
+  const plan = await gpu.crossEntropy({ rows, vocabSize });
+  const logits = Object.defineProperty(new Float32Array(0), "length", {
+    value: rows * vocabSize,
+  });
+  const labels = new Int32Array(rows);
+  await assertRejects(
+    () => plan.run({ logits, labels }),
+    RangeError,
+    "use fewer rows",
+  );
 });
 
 gpuTest("a GPU of our own is destroyed, and says so", async () => {
