@@ -25,6 +25,7 @@ import {
   lossGrad,
   normalLogits,
   seeded,
+  sweep,
 } from "../engines.ts";
 import { range } from "./bits.ts";
 
@@ -190,8 +191,14 @@ function check(V: number, dtype: LogitsType, way: string, names: string[]) {
 /** Far beyond where float64 can tell e^{x - R} from a reference R that is not exact. */
 const EXTREME = ["1e30", "-1e30"];
 const ALL = Object.keys(INPUTS).filter((name) => !EXTREME.includes(name));
-const SMALL = [...range(1, 17), 31, 32, 33, 63, 64, 65, 127, 128, 129];
-const LARGE = [1023, 1024, 1025, 2047, 2048, 2049];
+// a GPU's widths are the group (256) and the block (4096)
+const isGpu = sweep.every > 1;
+const SMALL = isGpu
+  ? [1, 2, 3, 5, 16, 17, 64, 65]
+  : [...range(1, 17), 31, 32, 33, 63, 64, 65, 127, 128, 129];
+const LARGE = isGpu
+  ? [255, 256, 257, 4096, 4097]
+  : [1023, 1024, 1025, 2047, 2048, 2049];
 
 for (const dtype of ["f32", "bf16", "f16"] as const) {
   for (const way of Object.keys(WAYS)) {

@@ -79,7 +79,7 @@ const PROBLEMS: Record<string, [Partial<LossProblem>, Question["into"], Way]> =
     "bf16 of an odd stride, in place": [
       { dtype: "bf16", logits: Uint16Array.from(logits(V), encodeBf16) },
       "in-place",
-      { shared: false },
+      { shared: true },
     ],
     "every option": [
       {
@@ -90,7 +90,7 @@ const PROBLEMS: Record<string, [Partial<LossProblem>, Question["into"], Way]> =
         labelSmoothing: 0.1,
       },
       "new",
-      { shared: false },
+      { shared: true },
     ],
   };
 
