@@ -66,7 +66,7 @@ export function completeManifest(
     description:
       "The supervised fine-tuning loss of a chat model, exactly, in any JavaScript runtime: label masking and masked cross-entropy, in WASM SIMD",
     keywords: ["sft", "fine-tuning", "loss", "cross-entropy", "llm", "wasm"],
-    engines: { node: ">=20" },
+    engines: { node: ">=20.16" },
     bin: { "sft-loss": `./${PROGRAM}` },
     // all but the command line and its threads, which run when they are started
     sideEffects: ["./src/cli/*.js"],

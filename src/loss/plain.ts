@@ -14,6 +14,7 @@ import {
 } from "../contract.ts";
 import { NON_FINITE } from "../engine.ts";
 import { roundedSum } from "../reference/exact_sum.ts";
+import { checkLength } from "./problem.ts";
 import { inWorkspace, sharedEngine } from "../wasm/workspace.ts";
 
 /** Logits above this many are worth the general way. */
@@ -40,12 +41,13 @@ export function plainLoss(
   let active = 0;
   for (let i = 0; i < rows; i++) {
     const label = labels[i]!;
-    if ((label | 0) !== label) return null;
+    if (typeof label !== "number" || (label | 0) !== label) return null;
     if (!narrow) ids[i] = label;
     if (label === IGNORE_INDEX) continue;
     if (label < 0 || label >= vocabSize) return null;
     active++;
   }
+  checkLength(logits.length, rows * vocabSize);
   const engine = sharedEngine(false);
   const scores = engine.scorePlain(logits, ids, vocabSize, IGNORE_INDEX);
   if (scores === null) return null;

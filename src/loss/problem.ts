@@ -86,13 +86,16 @@ const positive = (n: number) => n > 0 && n < Infinity;
  */
 export function checkUnchanged({ problem }: Prepared): void {
   const { logits, rows, rowStride } = problem;
-  if (logits.length === rows * rowStride) return;
+  checkLength(logits.length, rows * rowStride);
+}
+
+/** The same of a length. */
+export function checkLength(length: number, wanted: number): void {
+  if (length === wanted) return;
   outOfRange(
     ACTION,
-    `logits.length must stay ${
-      rows * rowStride
-    } while labels and options are read`,
-    logits.length,
+    `logits.length must stay ${wanted} while labels and options are read`,
+    length,
   );
 }
 

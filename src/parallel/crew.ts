@@ -136,7 +136,7 @@ export class Crew {
   /** Begins a job, of which nothing is to be taken yet. The one before is finished. */
   begin(build: Build, job: Plan): void {
     const { i32 } = this.memory, at = this.#jobs[build]!;
-    const first = Atomics.load(i32, (at + NEXT) >> 2);
+    const first = Atomics.load(i32, (at + NEXT) >>> 2);
     writeJob(i32.buffer, at, { ...job, first });
     this.#limit = this.#patience + SLOWEST * job.pieceRows * job.rowBytes / 4;
   }
@@ -144,10 +144,10 @@ export class Crew {
   /** Lets so many more pieces be taken; `alone` if the caller's thread is about to take them all. */
   publish(build: Build, pieces: number, alone: boolean): void {
     const { i32 } = this.memory;
-    Atomics.add(i32, (this.#jobs[build]! + READY) >> 2, pieces);
+    Atomics.add(i32, (this.#jobs[build]! + READY) >>> 2, pieces);
     if (alone || this.#threads.size === 0) return;
-    Atomics.add(i32, this.#wake >> 2, 1);
-    Atomics.notify(i32, this.#wake >> 2);
+    Atomics.add(i32, this.#wake >>> 2, 1);
+    Atomics.notify(i32, this.#wake >>> 2);
   }
 
   /** Takes a piece and does it; false where there is none to take. */
@@ -172,7 +172,7 @@ export class Crew {
 
   /** A number that changes with every piece that is done. */
   progress(build: Build): number {
-    return Atomics.load(this.memory.i32, (this.#jobs[build]! + DONE) >> 2);
+    return Atomics.load(this.memory.i32, (this.#jobs[build]! + DONE) >>> 2);
   }
 
   /** Waits until the progress is not `seen`; throws if that is not to be expected any more. */
@@ -180,7 +180,7 @@ export class Crew {
     for (let look = 0; look < LOOKS; look++) {
       if (this.progress(build) !== seen) return;
     }
-    const done = (this.#jobs[build]! + DONE) >> 2;
+    const done = (this.#jobs[build]! + DONE) >>> 2;
     for (let still = 0; this.progress(build) === seen; still += TICK) {
       this.#checkHeld(build, still > this.#limit);
       this.#wait(done, seen);
@@ -190,7 +190,7 @@ export class Crew {
   /** Takes all that may be taken, and waits for what others have taken. */
   finish(build: Build): void {
     while (this.step(build));
-    const ready = (this.#jobs[build]! + READY) >> 2;
+    const ready = (this.#jobs[build]! + READY) >>> 2;
     while (true) {
       const seen = this.progress(build);
       if (seen === Atomics.load(this.memory.i32, ready)) return;
@@ -201,9 +201,9 @@ export class Crew {
   /** Ends all threads. The memory, and this thread's own kernels, can still be used. */
   close(): void {
     const { i32 } = this.memory;
-    Atomics.store(i32, (this.#wake >> 2) + 1, 1);
-    Atomics.add(i32, this.#wake >> 2, 1);
-    Atomics.notify(i32, this.#wake >> 2);
+    Atomics.store(i32, (this.#wake >>> 2) + 1, 1);
+    Atomics.add(i32, this.#wake >>> 2, 1);
+    Atomics.notify(i32, this.#wake >>> 2);
     for (const thread of this.#threads.values()) thread.stop();
     this.#threads.clear();
   }
@@ -238,7 +238,7 @@ export class Crew {
   /** Throws if a thread has failed at a piece, or, when patience is over, if one is still out. */
   #checkHeld(build: Build, over: boolean): void {
     const { i32 } = this.memory;
-    const held = (this.#jobs[build]! + HELD) >> 2;
+    const held = (this.#jobs[build]! + HELD) >>> 2;
     for (const index of [...this.#threads.keys()]) {
       const state = Atomics.load(i32, held + index);
       if (state >= 0 && !(over && state > 0)) continue;
@@ -285,7 +285,7 @@ export class Crew {
 /** Whether this thread may sleep; the main thread of a page may not. */
 function mayWait(words: Int32Array, at: number): boolean {
   try {
-    Atomics.wait(words, at >> 2, 1, 0); // holds 0: "not-equal" at once
+    Atomics.wait(words, at >>> 2, 1, 0); // holds 0: "not-equal" at once
     return true;
   } catch {
     return false;

@@ -58,7 +58,7 @@ export function passThrough(
   let published = 0;
   const fetch = (piece: number, at: number) => {
     copyIn(memory, problem, job, piece, stride, at);
-    Atomics.store(memory.i32, (places >> 2) + piece, at);
+    Atomics.store(memory.i32, (places >>> 2) + piece, at);
   };
   const bring = (piece: number, at: number) => {
     if (target !== null) copyOut(memory, target, job, piece, at + job.apart);
@@ -68,7 +68,7 @@ export function passThrough(
   for (let next = 0; next < pieces || given.length > 0;) {
     const seen = crew.progress(build);
     given = given.filter(({ piece, at, time }) => {
-      if (Atomics.load(memory.i32, (places >> 2) + piece) !== 0) return true;
+      if (Atomics.load(memory.i32, (places >>> 2) + piece) !== 0) return true;
       const start = performance.now();
       bring(piece, at);
       trade.give(time + performance.now() - start, bytes);
@@ -79,7 +79,7 @@ export function passThrough(
     const at = next < pieces && trade.gives() ? free.shift() : undefined;
     if (at !== undefined) {
       fetch(next, at);
-      memory.i32[(order >> 2) + published++] = next;
+      memory.i32[(order >>> 2) + published++] = next;
       crew.publish(build, 1, false);
       given.push({ piece: next++, at, time: performance.now() - start });
     } else if (next < pieces) {

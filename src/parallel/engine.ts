@@ -149,7 +149,7 @@ export class CrewEngine implements Engine {
     i32(words).set(targets);
     let smoothing = problem.labelSmoothing;
     if (classWeights !== null) {
-      memory.f64.set(classWeights, tables >> 3);
+      memory.f64.set(classWeights, tables >>> 3);
       // with no class weight at all both terms are off, [NORM 3]
       if (classWeights.every((c) => c === 0)) smoothing = 0;
     }

@@ -36,7 +36,12 @@ export interface Thread {
 interface NodeThreads {
   Worker: new (
     text: string,
-    options: { eval: true; workerData: ThreadStart; env: object },
+    options: {
+      eval: true;
+      workerData: ThreadStart;
+      env: object;
+      execArgv: readonly string[];
+    },
   ) => {
     on(event: string, listener: (value: unknown) => void): void;
     unref(): void;
@@ -141,6 +146,7 @@ function startNode(
     eval: true,
     workerData: start,
     env: {}, // a copy of this one's is more than Deno lets one have
+    execArgv: [], // this one's may say that the text is a module, or run others first
   });
   worker.on("message", begun);
   worker.on("error", (error) => fail(String(error)));

@@ -72,7 +72,7 @@ export class WasmEngine implements Engine {
     const rows = labels.length, at = memory.logitsAt(0);
     if (rows > ROWS) return null;
     memory.reserve(at + 4 * logits.length + SLACK);
-    memory.f32.set(logits, at >> 2);
+    memory.f32.set(logits, at >>> 2);
     for (let i = 0; i < rows; i++) memory.labels[i] = labels[i]!;
     this.#fillOnes(rows);
     if (!this.#plain) {
@@ -164,7 +164,7 @@ export class WasmEngine implements Engine {
     let smoothing = problem.labelSmoothing;
     if (classWeights !== null) {
       this.memory.reserve(this.memory.logitsAt(vocabSize) + SLACK);
-      this.memory.f64.set(classWeights, this.memory.heap >> 3);
+      this.memory.f64.set(classWeights, this.memory.heap >>> 3);
       // with no class weight at all both terms are off, [NORM 3]
       if (classWeights.every((c) => c === 0)) smoothing = 0;
     }

@@ -116,6 +116,11 @@ export function moduleGeneration(): number {
 
 /** Replaces the inlined builds by modules compiled elsewhere. */
 export function useModules(modules: InitOptions): void {
+  if (exportsOf(modules as WebAssembly.Module) !== null) {
+    throw new TypeError(
+      "Cannot initialise as modules must be { simd, relaxed }, or one of them: current value is a WebAssembly.Module",
+    );
+  }
   checkOptions("initialise", "modules", modules, BUILDS);
   for (const build of ["simd", "relaxed"] as const) {
     const module = modules[build];

@@ -18,7 +18,7 @@ export function maskStretches(
   const labels = new Int32Array(inputIds.length);
   for (let from = 0; from < labels.length; from += STRETCH) {
     const count = Math.min(STRETCH, labels.length - from);
-    const ids = memory.heap >> 2, out = ids + count, table = out + count;
+    const ids = memory.heap >>> 2, out = ids + count, table = out + count;
     memory.reserve((table + spans.length) * 4 + SLACK);
     // the spans that reach into this stretch, in its own coordinates
     let at = table;

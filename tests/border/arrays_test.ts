@@ -326,3 +326,27 @@ Deno.test("labels that change while options are read are what they were, or an e
     }
   }
 });
+
+Deno.test("a buffer that shrinks while the labels of a plain call are read is an error", () => {
+  for (const size of [40, 48, 0]) {
+    const buffer = new ArrayBuffer(60, { maxByteLength: 60 });
+    const labels = [1, 2, 3];
+    Object.defineProperty(labels, 1, {
+      get: () => {
+        buffer.resize(size);
+        return 2;
+      },
+    });
+    assertThrows(
+      () => maskedCrossEntropy(new Float32Array(buffer), labels),
+      RangeError,
+      "logits.length must stay 15 while labels and options are read",
+    );
+  }
+});
+
+Deno.test("labels that are bigints are labels in a plain call too", () => {
+  const labels = [1n, 2n, -100n] as unknown as number[];
+  const { loss } = maskedCrossEntropy(new Float32Array(15), labels);
+  assert(Math.abs(loss - Math.log(5)) < 1e-6);
+});

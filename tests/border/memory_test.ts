@@ -58,6 +58,22 @@ Deno.test("the last rows below 4 GiB are rows like any, and one more is refused"
   );
 });
 
+Deno.test("threads work at addresses beyond 2 GiB, and so does the next call", async () => {
+  using engine = await createParallelEngine({ threads: 2 });
+  // nothing was called yet: what a call needs comes to lie behind these rows
+  const workspace = engine.createWorkspace({ rows: 2200, vocabSize: 2 ** 18 });
+  const rows = workspace.logits.subarray(0, 2 ** 18);
+  const uniform = Math.log(2 ** 18);
+  const near = (loss: number) =>
+    assert(Math.abs(loss - uniform) < 1e-5, String(loss));
+  near(engine.maskedCrossEntropy(rows.slice(), [1]).loss);
+  near(engine.maskedCrossEntropyGrad(rows, [1]).loss);
+  const classWeights = new Float32Array(2 ** 18).fill(1);
+  near(engine.maskedCrossEntropy(rows, [1], { classWeights }).loss);
+  workspace.dispose();
+  near(engine.maskedCrossEntropy(new Float32Array(2 ** 18), [1]).loss);
+});
+
 Deno.test("the same in the memory that threads share", async () => {
   const engine = await createParallelEngine({ threads: 2 });
   try {

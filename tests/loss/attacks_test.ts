@@ -131,6 +131,14 @@ Deno.test("init() refuses what is not the build it is said to be", async () => {
     Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0),
   );
   assertThrows(() => init({ simd: empty }), TypeError, "kernels.wasm");
+  const module = new WebAssembly.Module(
+    Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0),
+  );
+  assertThrows(
+    () => init(module as unknown as Parameters<typeof init>[0]),
+    TypeError,
+    "modules must be { simd, relaxed }",
+  );
   init();
 });
 
