@@ -137,7 +137,7 @@ export class Gpu {
       outOfRange(ACTION, `sequenceLength must divide ${rows} rows`, length);
     }
     const borders = cuSeqlens !== undefined
-      ? readBorders(ACTION, cuSeqlens, rows)
+      ? readBorders(ACTION, cuSeqlens, rows).slice() // the caller may reuse it
       : length !== undefined
       ? equalBorders(rows, length)
       : null;

@@ -88,7 +88,7 @@ export function takeIn(given: GpuBatch, expected: Expected): Intake {
 
   const borders = given.cuSeqlens === undefined
     ? expected.borders
-    : readBorders(ACTION, given.cuSeqlens, rows);
+    : readBorders(ACTION, given.cuSeqlens, rows).slice(); // read again later
   const { ignoreIndex } = template.problem;
   const { labels, tokenWeights, upstream } = given;
   const targets = isDeviceArray(labels)
