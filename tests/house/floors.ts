@@ -10,8 +10,9 @@ import { readFacts, resolve, type Tree } from "./tree.ts";
 /**
  * The rooms of each floor, from the top. A folder's files may import each other.
  * Beside the design's drawing: src/loss, the public functions over the engines;
- * engine.ts, what an engine is; half.ts, the codecs of the half types; row.ts,
- * what a row of ids and labels is; typed_arrays.ts, arrays of any class and realm.
+ * src/checks, what checks.ts hands out; engine.ts, what an engine is; half.ts, the
+ * codecs of the half types; row.ts, what a row of ids and labels is;
+ * typed_arrays.ts, arrays of any class and realm.
  */
 const FLOORS: readonly (readonly string[])[] = [
   ["src/cli/"],
@@ -29,6 +30,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["src/reference/"],
   ["src/labels/"],
   ["src/checks.ts", "src/engine.ts", "src/half.ts", "src/row.ts"],
+  ["src/checks/"],
   ["src/actions.ts", "src/contract.ts", "src/typed_arrays.ts"],
 ];
 
