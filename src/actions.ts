@@ -20,6 +20,7 @@ export type Action =
   | "initialise"
   | "load tokenizer"
   | "mask labels"
+  | "open a GPU"
   | "pack a stream"
   | "pack sequences"
   | "plan packs"

@@ -34,7 +34,7 @@ import {
   wrongKind,
 } from "./checks.ts";
 import { findAdapter, GpuUnavailableError } from "./webgpu/device.ts";
-import { isDeviceArray } from "./webgpu/ranges.ts";
+import { type DeviceArray, isDeviceArray } from "./webgpu/ranges.ts";
 
 const ACTION = "select an engine";
 
@@ -48,7 +48,7 @@ export interface EngineRates {
   upload?: number;
   /** The GPU is read back (default 12e9; Deno 2.9 was seen to do 0.3e9). */
   readback?: number;
-  /** Until the host knows that the GPU is done (default 0.012: Deno 2.9 asks every 10 ms). */
+  /** Until the host knows that the GPU is done, in seconds (default 0.012: Deno 2.9 asks every 10 ms). */
   wait?: number;
 }
 
@@ -56,7 +56,7 @@ export interface EngineRates {
 export interface SelectOptions {
   /** `"auto"` (default), or the engine to take wherever it is there. */
   prefer?: "auto" | "webgpu" | "wasm";
-  /** The logits, or any array of their size; a GPUBuffer, or a range of one, lives on the GPU. */
+  /** The logits, or any array of their size, or a tensor of one; a GPUBuffer, or a range of one, lives on the GPU. */
   logits?: unknown;
   /** Whether a gradient is wanted on the host too (default false). */
   gradient?: boolean;
@@ -112,7 +112,7 @@ export async function selectEngine(
   const prefer = readWord(ACTION, "prefer", options.prefer, PREFERENCES);
   const gradient = readFlag(ACTION, "gradient", options.gradient);
   const rates = readRates(options.rates);
-  const { logits } = options;
+  const logits = arrayOf(options.logits);
 
   if (isDeviceArray(logits)) {
     if (prefer === "wasm") {
@@ -126,16 +126,18 @@ export async function selectEngine(
   }
   if (prefer === "wasm") return { engine: "wasm", reason: "it is preferred" };
 
-  const bytes = bytesOf(logits);
+  const bytes = logits?.byteLength ?? 0;
   const wasm = bytes / (gradient ? rates.wasmGradient : rates.wasm);
   const way = rates.wait + bytes / rates.upload +
     (gradient ? bytes / rates.readback : 0);
   if (prefer === "auto" && wasm <= way) {
     return {
       engine: "wasm",
-      reason: `${megabytes(bytes)} of logits on the host take ${
-        milliseconds(wasm)
-      } here, and ${milliseconds(way)} on the way to a GPU and back`,
+      reason: logits === undefined
+        ? "no logits live on a GPU"
+        : `${amount(bytes)} of logits on the host take ${
+          time(wasm)
+        } here, and ${time(way)} on the way to a GPU and back`,
     };
   }
 
@@ -149,9 +151,9 @@ export async function selectEngine(
     }
     return {
       engine: "webgpu",
-      reason: `${megabytes(bytes)} of logits take ${
-        milliseconds(wasm)
-      } here, and ${milliseconds(way)} on the way to ${name} and back`,
+      reason: `${amount(bytes)} of logits take ${time(wasm)} here, and ${
+        time(way)
+      } on the way to ${name} and back`,
     };
   } catch (error) {
     if (!(error instanceof GpuUnavailableError)) throw error;
@@ -169,32 +171,42 @@ function readRates(given: EngineRates | undefined): Required<EngineRates> {
       `rates.${key}`,
       given[key],
       RATES[key],
-      "finite and more than 0",
-      (rate) => rate > 0 && rate < Infinity,
+      key === "wait" ? "finite and at least 0" : "finite and more than 0",
+      (rate) => (key === "wait" ? rate >= 0 : rate > 0) && rate < Infinity,
     );
   }
   return rates;
 }
 
-/** The bytes of an array or of a tensor's data; none are no bytes. */
-function bytesOf(logits: unknown): number {
-  if (logits === undefined) return 0;
+/** The array or buffer of logits, out of a tensor if they are one. */
+function arrayOf(logits: unknown): ArrayBufferView | DeviceArray | undefined {
+  if (logits === undefined) return undefined;
   const { data } = Object(logits) as { data?: unknown };
-  const array = ArrayBuffer.isView(logits) ? logits : data;
-  if (!ArrayBuffer.isView(array)) {
-    wrongKind(
-      ACTION,
-      "logits must be a typed array, a tensor { data, dims }, or a GPUBuffer",
-      logits,
-    );
+  for (const array of [logits, data]) {
+    if (ArrayBuffer.isView(array) || isDeviceArray(array)) return array;
   }
-  return array.byteLength;
+  wrongKind(
+    ACTION,
+    "logits must be a typed array, a tensor { data, dims }, or a GPUBuffer",
+    logits,
+  );
 }
 
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toPrecision(3)} MB`;
+/** A number and its unit, the first one of which there are not a thousand. */
+function inUnits(value: number, units: readonly string[]): string {
+  let rest = value;
+  let unit = 0;
+  while (rest >= 1000 && unit + 1 < units.length) {
+    rest /= 1000;
+    unit++;
+  }
+  return `${Number(rest.toPrecision(3))} ${units[unit]}`;
 }
 
-function milliseconds(seconds: number): string {
-  return `${(1e3 * seconds).toPrecision(3)} ms`;
+function amount(bytes: number): string {
+  return inUnits(bytes, ["bytes", "kB", "MB", "GB"]);
+}
+
+function time(seconds: number): string {
+  return inUnits(1e9 * seconds, ["ns", "us", "ms", "s"]);
 }

@@ -6,6 +6,7 @@
  * @module
  */
 import type {
+  Logits,
   LogitsArray,
   LossOptions,
   LossResult,
@@ -32,7 +33,7 @@ export interface Batch {
 export interface LossRules {
   /** Checks logits, labels and options. */
   prepare(
-    logits: LogitsArray,
+    logits: Logits,
     labels: TokenIds,
     options: LossOptions,
   ): Batch;

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { checkOptions, wrongKind } from "../checks.ts";
 
 /**
  * There is no GPU to be had; the message is one line that says why.
@@ -66,6 +67,9 @@ export interface OpenedDevice {
   fallback: boolean | null;
 }
 
+const ACTION = "open a GPU";
+const KEYS: ReadonlySet<string> = new Set(["device", "signal"]);
+
 /** Limits that are asked for as high as the adapter goes. */
 const LIMITS = ["maxBufferSize", "maxStorageBufferBindingSize"] as const;
 
@@ -82,10 +86,14 @@ function nameOf(info: GPUAdapterInfo | undefined): string {
 }
 
 /** Whether an adapter says that it is software. */
-function isFallback(info: GPUAdapterInfo | undefined): boolean | null {
-  const said = (info as { isFallbackAdapter?: boolean } | undefined)
-    ?.isFallbackAdapter;
-  return said ?? null;
+function isFallback(
+  info: GPUAdapterInfo | undefined,
+  adapter?: GPUAdapter,
+): boolean | null {
+  type Said = { isFallbackAdapter?: boolean } | undefined;
+  // it moved from the adapter to its info
+  return (info as Said)?.isFallbackAdapter ??
+    (adapter as Said)?.isFallbackAdapter ?? null;
 }
 
 /** Rejects as soon as the signal does. */
@@ -123,13 +131,23 @@ export async function findAdapter(
     );
   }
   const { info } = adapter;
-  return { adapter, name: nameOf(info), fallback: isFallback(info) };
+  return { adapter, name: nameOf(info), fallback: isFallback(info, adapter) };
 }
 
 /** The device of the options, or a new one. Rejects with {@link GpuUnavailableError}. */
 export async function openDevice(
-  { device, signal }: OpenGpuOptions = {},
+  options: OpenGpuOptions = {},
 ): Promise<OpenedDevice> {
+  checkOptions(ACTION, "options", options, KEYS);
+  const { device, signal } = options;
+  if (signal !== undefined && !("throwIfAborted" in Object(signal))) {
+    wrongKind(ACTION, "signal must be an AbortSignal", signal);
+  }
+  if (
+    device !== undefined && !("createComputePipelineAsync" in Object(device))
+  ) {
+    wrongKind(ACTION, "device must be a GPUDevice", device);
+  }
   signal?.throwIfAborted();
   if (device !== undefined) {
     const info = (device as { adapterInfo?: GPUAdapterInfo }).adapterInfo;

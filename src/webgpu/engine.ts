@@ -176,7 +176,7 @@ export class RowKernels {
     this.#windows.forEach((window, i) => {
       pass.setBindGroup(0, this.#bind(window, i, buffers, logits, made));
       const [width, height] = gridOf(window.rows);
-      const flat = Math.ceil(window.rows / 64);
+      const [across, down] = gridOf(Math.ceil(window.rows / 64));
       const run = (entry: Entry, x: number, y: number, z: number) => {
         const pipeline = this.#pipelines.get(entry);
         if (pipeline === undefined) return;
@@ -185,9 +185,9 @@ export class RowKernels {
       };
       run("rows", width, height, 1);
       run("blocks", this.#blocks, width, height);
-      run("join", flat, 1, 1);
+      run("join", across, down, 1);
       run("grads", this.#blocks, width, height);
-      run("seal", flat, 1, 1);
+      run("seal", across, down, 1);
     });
   }
 

@@ -16,7 +16,9 @@ import { equalBorders } from "../labels/sequences.ts";
 import type { LossRules } from "./batch.ts";
 import { GpuLostError, type OpenedDevice } from "./device.ts";
 import { RowKernels } from "./engine.ts";
+import { orLost } from "./handle.ts";
 import { Heap } from "./heap.ts";
+import { checkSingle } from "./intake.ts";
 import { Plan } from "./plan.ts";
 import type { CrossEntropyOptions, CrossEntropyPlan } from "./types.ts";
 import { Weigher } from "./weigher.ts";
@@ -98,13 +100,14 @@ export class Gpu {
    * @returns The plan.
    * @throws {RangeError} An option is out of range, or a row does not fit into a binding.
    * @throws {TypeError} An option is of the wrong kind, or its key is misspelt.
+   * @throws {GpuLostError} The device was lost, or this GPU disposed of.
    */
   async crossEntropy(options: CrossEntropyOptions): Promise<CrossEntropyPlan> {
     this.#alive();
     if (typeof options !== "object" || options === null) {
       wrongKind(ACTION, "options must be an object", options);
     }
-    for (const key of ["upstream", "deterministic"]) {
+    for (const key of ["tokenWeights", "upstream", "deterministic"]) {
       if (key in options) {
         wrongKind(
           ACTION,
@@ -115,7 +118,7 @@ export class Gpu {
     }
     const { rows: _, into: given, bindingLimit, ...rest } = options;
     const { cuSeqlens, sequenceLength, ...rowWise } = rest;
-    const rows = readCount(ACTION, "rows", options.rows, 1);
+    const rows = readCount(ACTION, "rows", options.rows, 0);
     if (rows === undefined) wrongKind(ACTION, "rows must be given", rows);
     if (options.vocabSize === undefined) {
       wrongKind(ACTION, "vocabSize must be given", options.vocabSize);
@@ -125,6 +128,9 @@ export class Gpu {
     const dtype = readWord<LogitsType>(ACTION, "dtype", rest.dtype, DTYPES);
     const none = dtype === "f32" ? new Float32Array(0) : new Uint16Array(0);
     const template = this.#rules.prepare(none, [], rowWise);
+    const { softcap, logitScale } = template.problem;
+    if (softcap !== 0) checkSingle("softcap", softcap);
+    checkSingle("logitScale", logitScale);
     const length = readCount(ACTION, "sequenceLength", sequenceLength, 1);
     if (length !== undefined && cuSeqlens !== undefined) {
       outOfRange(
@@ -149,25 +155,37 @@ export class Gpu {
       into,
       ...(bindingLimit === undefined ? {} : { bindingLimit }),
     };
-    const kernels = await RowKernels.compile(heap, spec);
-    const weigher = await Weigher.compile(heap, spec);
-    const plan = new Plan({
-      heap,
-      rules: this.#rules,
-      kernels,
-      weigher,
-      expected: {
-        spec,
-        template,
-        borders,
-        shift: options.shift ?? false,
-        limits: this.device.limits,
-      },
-      alive: () => this.#alive(),
-      forget: (gone) => this.#plans.delete(gone),
-    });
-    this.#plans.add(plan);
-    return plan;
+    const alive = () => this.#alive();
+    const parts: { dispose(): void }[] = [];
+    try {
+      const kernels = await orLost(RowKernels.compile(heap, spec), alive);
+      parts.push(kernels);
+      const weigher = await orLost(Weigher.compile(heap, spec), alive);
+      parts.push(weigher);
+      // the GPU may have gone in the meantime
+      alive();
+      const plan = new Plan({
+        heap,
+        rules: this.#rules,
+        kernels,
+        weigher,
+        expected: {
+          spec,
+          template,
+          borders,
+          shift: options.shift ?? false,
+          limits: this.device.limits,
+          rules: this.#rules,
+        },
+        alive,
+        forget: (gone) => this.#plans.delete(gone),
+      });
+      this.#plans.add(plan);
+      return plan;
+    } catch (error) {
+      for (const part of parts) part.dispose();
+      throw error;
+    }
   }
 
   #alive(): void {

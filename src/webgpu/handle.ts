@@ -3,10 +3,9 @@
  *
  * @module
  */
-import type { LossProblem } from "../engine.ts";
 import type { Batch, LossRules } from "./batch.ts";
 import type { Heap } from "./heap.ts";
-import { type FoundLabels, readJobs } from "./jobs.ts";
+import { readJobs } from "./jobs.ts";
 import { scoresOf, wasWritten } from "./scores.ts";
 import type { Slot, Slots } from "./slots.ts";
 import type { GpuLossResult, LossHandle } from "./types.ts";
@@ -17,6 +16,8 @@ export interface InFlight {
   rules: LossRules;
   slots: Slots;
   slot: Slot;
+  /** The number of the batch; the slot has the one that it is used for last. */
+  stamp: number;
   batch: Batch;
   /** Whether targets and weights are the device's to tell. */
   fromDevice: boolean;
@@ -24,11 +25,10 @@ export interface InFlight {
   alive: () => void;
 }
 
-/** Copies buffers of the device to the host, in one wait. */
+/** Copies buffers of the device to the host, in one wait. All that is submitted is so before this returns. */
 export async function readBack(
   heap: Heap,
   buffers: readonly GPUBuffer[],
-  clear: readonly GPUBuffer[] = [],
 ): Promise<ArrayBuffer[]> {
   const { device } = heap;
   const { MAP_READ, COPY_DST } = GPUBufferUsage;
@@ -41,7 +41,6 @@ export async function readBack(
       encoder.copyBufferToBuffer(buffer, 0, copy, at, buffer.size);
       at += buffer.size;
     }
-    for (const buffer of clear) encoder.clearBuffer(buffer);
     device.queue.submit([encoder.finish()]);
     // GPUMapMode.READ
     await copy.mapAsync(1);
@@ -50,6 +49,21 @@ export async function readBack(
     return buffers.map(({ size }) => all.slice(at, at += size));
   } finally {
     heap.destroy(copy);
+  }
+}
+
+/** What a promise gives; where it fails and the device is gone, that is the cause of whatever else is said. */
+export async function orLost<T>(
+  promise: Promise<T>,
+  alive: () => void,
+): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    // word of it may be on the way
+    await new Promise((later) => setTimeout(later, 0));
+    alive();
+    throw error;
   }
 }
 
@@ -69,7 +83,8 @@ export class Handle implements LossHandle {
         new Error("Cannot compute loss as the handle was released"),
       );
     }
-    return this.#promise ??= this.#read();
+    const { alive } = this.#flight;
+    return this.#promise ??= orLost(this.#read(), alive);
   }
 
   release(): void {
@@ -80,54 +95,33 @@ export class Handle implements LossHandle {
   }
 
   async #read(): Promise<GpuLossResult> {
-    const { heap, rules, slots, slot, fromDevice, alive } = this.#flight;
+    const { heap, rules, slots, slot, stamp, batch, fromDevice, alive } =
+      this.#flight;
     alive();
     const { records, jobs } = slot.rows;
     let waiting = false;
     try {
-      // what is cleared cannot be taken for the next batch's
       const [found, made] = await readBack(
         heap,
         fromDevice ? [records, jobs] : [records],
-        [records],
       );
-      const given = this.#flight.batch;
-      const labels = fromDevice ? this.#labels(made!) : null;
-      const batch = labels === null
-        ? given
-        : { ...given, problem: withLabels(given.problem, labels) };
-      if (!wasWritten(found!, batch.problem.rows)) {
+      if (!wasWritten(found!, batch.problem.rows, stamp)) {
         // the commands may still come, so the slot stays taken
         waiting = true;
         throw new Error(
-          "Cannot compute loss as the commands of this batch were not submitted: submit them, then read()",
+          "Cannot compute loss as the commands of this batch were not run: submit them, then read() (a validation error keeps them from running)",
         );
       }
-      const scores = scoresOf(batch.problem, found!);
-      const result = rules.assemble(batch, rules.weighRows(batch), scores);
-      return Object.assign(result, {
-        invalidLabelRows: labels?.invalidLabelRows ?? 0,
-      });
-    } catch (error) {
-      // a lost device is the cause of whatever else is said; word of it may be on the way
-      await new Promise((later) => setTimeout(later, 0));
-      alive();
-      throw error;
+      const { problem, weighed, invalidLabelRows } = fromDevice
+        ? readJobs(made!, batch.problem)
+        : { ...batch, weighed: batch.problem, invalidLabelRows: 0 };
+      const weighing = rules.weighRows({ ...batch, problem: weighed });
+      const scores = scoresOf(problem, found!);
+      const result = rules.assemble({ ...batch, problem }, weighing, scores);
+      return Object.assign(result, { invalidLabelRows });
     } finally {
       if (waiting) this.#promise = null;
       else slots.give(slot);
     }
   }
-
-  #labels(jobs: ArrayBuffer): FoundLabels {
-    const { rows, ignoreIndex } = this.#flight.batch.problem;
-    return readJobs(jobs, rows, ignoreIndex);
-  }
-}
-
-function withLabels(problem: LossProblem, labels: FoundLabels): LossProblem {
-  const { targets, rowWeights } = labels;
-  // weights of 1 are none: then sums are counts
-  const plain = problem.rowWeights === null;
-  return { ...problem, targets, rowWeights: plain ? null : rowWeights };
 }

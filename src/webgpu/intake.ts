@@ -17,7 +17,7 @@ import {
 } from "../checks.ts";
 import { countTargets } from "../labels/sequences.ts";
 import { shiftLeft } from "../labels/shift.ts";
-import type { Batch } from "./batch.ts";
+import type { Batch, LossRules } from "./batch.ts";
 import type { Range } from "./heap.ts";
 import {
   checkApart,
@@ -30,15 +30,17 @@ import type { GpuBatch } from "./types.ts";
 
 const ACTION = "compute loss";
 
-const KEYS: ReadonlySet<string> = new Set([
+/** What a batch of the host may have. */
+export const HOST_KEYS: ReadonlySet<string> = new Set([
   "logits",
   "labels",
   "tokenWeights",
   "upstream",
   "denominator",
   "cuSeqlens",
-  "gradLogits",
 ]);
+
+const KEYS: ReadonlySet<string> = new Set([...HOST_KEYS, "gradLogits"]);
 
 /** What a batch is checked against. */
 export interface Expected {
@@ -49,6 +51,7 @@ export interface Expected {
   borders: Int32Array | null;
   shift: boolean;
   limits: GPUSupportedLimits;
+  rules: LossRules;
 }
 
 /** Values of a batch on the device, or of the host and to be sent there. */
@@ -60,6 +63,8 @@ export interface Intake {
   logits: Range;
   /** The new gradient. */
   made: Range | null;
+  /** What the gradient is multiplied by, where the host knows it. */
+  upstream: number | ArrayLike<number>;
   /** What the weigher is to read; null where the host knows all. */
   device: {
     labels: Sent<Int32Array>;
@@ -71,7 +76,7 @@ export interface Intake {
 /** Checks a batch. */
 export function takeIn(given: GpuBatch, expected: Expected): Intake {
   checkOptions(ACTION, "batch", given, KEYS);
-  const { spec, template, shift, limits } = expected;
+  const { spec, template, shift, limits, rules } = expected;
   const { rows, vocabSize, into } = spec;
   const [rowBytes = 0, madeBytes = 0] = bytesOfRows(spec);
   const logits = readRange("logits", given.logits, rows * rowBytes, limits);
@@ -107,6 +112,7 @@ export function takeIn(given: GpuBatch, expected: Expected): Intake {
     (n) => n > 0 && n < Infinity,
   );
 
+  const known = !isDeviceArray(labels);
   const problem = { ...template.problem, rows, targets, rowWeights };
   const batch: Batch = {
     ...template,
@@ -115,15 +121,27 @@ export function takeIn(given: GpuBatch, expected: Expected): Intake {
     denominator,
     totalTokens: countTargets(rows, borders, shift),
   };
+  // which rows are scored is not known of labels on the device
+  const targetOf = !known
+    ? new Int32Array(rows).fill(ignoreIndex)
+    : shift
+    ? shiftLeft(targets, borders, ignoreIndex)
+    : targets;
+  const scored = { ...batch, problem: { ...problem, targets: targetOf } };
+  const factors = isDeviceArray(upstream)
+    ? 1
+    : rules.readUpstream(scored, upstream);
   if (![labels, tokenWeights, upstream].some(isDeviceArray)) {
-    if (shift) {
-      problem.targets = shiftLeft(targets, borders, ignoreIndex);
-      problem.rowWeights = rowWeights && shiftLeft(rowWeights, borders, 0);
-    }
+    scored.problem.rowWeights = shift && rowWeights !== null
+      ? shiftLeft(rowWeights, borders, 0)
+      : rowWeights;
     checkApart({ logits, gradLogits: made }, {});
-    return { batch, logits, made, device: null };
+    return { batch: scored, logits, made, upstream: factors, device: null };
   }
 
+  if (denominator !== undefined) {
+    checkSingle("denominator", denominator);
+  }
   const range = (name: string, array: DeviceArray) =>
     readRange(name, array, 4 * rows, limits);
   const device = {
@@ -135,9 +153,11 @@ export function takeIn(given: GpuBatch, expected: Expected): Intake {
       : rowWeights && { values: Float32Array.from(rowWeights) },
     upstream: isDeviceArray(upstream)
       ? { range: range("upstream", upstream) }
-      : readHostUpstream(upstream, rows),
+      : typeof factors === "number"
+      ? factors
+      : { values: numbersOf(factors, known) },
   };
-  return { batch, logits, made, device };
+  return { batch, logits, made, upstream: factors, device };
 }
 
 function readHostLabels(
@@ -164,27 +184,19 @@ function readHostLabels(
   return readLabels(ACTION, labels as number[], vocabSize, ignoreIndex).slice();
 }
 
-/** A number, or one for each row; those of rows that are not scored may be anything, and which those are the device knows. */
-function readHostUpstream(
-  upstream: unknown,
-  rows: number,
-): number | { values: Float32Array } {
-  if (!isListLike(upstream)) {
-    return readNumber(
-      ACTION,
-      "upstream",
-      upstream,
-      1,
-      "finite",
-      Number.isFinite,
-    );
-  }
-  if (upstream.length !== rows) {
-    outOfRange(
-      ACTION,
-      `upstream.length must equal the ${rows} rows`,
-      upstream.length,
-    );
-  }
-  return { values: Float32Array.from(upstream as ArrayLike<number>) };
+/** Upstream as float32; where it is known which rows are scored, that of others may be anything. */
+function numbersOf(list: ArrayLike<unknown>, known: boolean): Float32Array {
+  return Float32Array.from(list, (value, i) => {
+    if (typeof value === "number") return value;
+    return known
+      ? 0
+      : wrongKind(ACTION, `upstream[${i}] must be a number`, value);
+  });
+}
+
+/** Throws for a factor that float32 does not hold, and that the device would take for 0 or infinity. */
+export function checkSingle(name: string, value: number): void {
+  const held = Math.abs(Math.fround(value));
+  if (held > 0 && held < Infinity) return;
+  outOfRange(ACTION, `${name} must be within float32 on a GPU`, value);
 }

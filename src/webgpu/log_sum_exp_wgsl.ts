@@ -66,12 +66,20 @@ fn isBad(g: f32) -> bool {
 
 fn isMinusInf(g: f32) -> bool { return bitcast<u32>(g) == 0xff800000u; }
 
+// a logit, where a cap makes equals of many the same for all of them
+fn tied(g: f32) -> f32 {
+  if (!CAPPED) { return g; }
+  return clamp(g, -P.edge, P.edge);
+}
+
 // marks of one logit at a column; a repeat of the last column adds none
 fn markOf(g: f32, column: u32, label: u32, labelLogit: f32) -> u32 {
   var mark = select(0u, BAD, isBad(g));
   if (METRICS) {
     // [LSE 9] argmax = the lowest j with u_j = m
-    let beats = g > labelLogit || (g == labelLogit && column < label);
+    let other = tied(g);
+    let own = tied(labelLogit);
+    let beats = other > own || (other == own && column < label);
     mark |= select(0u, BEATEN, beats);
   }
   if (SMOOTHED && !CAPPED) {

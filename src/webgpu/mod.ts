@@ -33,7 +33,7 @@
  *
  * @module
  */
-import type { LogitsArray, LossOptions, TokenIds } from "../contract.ts";
+import type { Logits, LossOptions, TokenIds } from "../contract.ts";
 import type { RowScores } from "../engine.ts";
 import { readUpstream } from "../loss/masked_cross_entropy.ts";
 import { prepare, type Prepared } from "../loss/problem.ts";
@@ -54,7 +54,7 @@ export type * from "./types.ts";
 export type * from "../contract.ts";
 
 const RULES: LossRules = {
-  prepare: (logits: LogitsArray, labels: TokenIds, options: LossOptions) =>
+  prepare: (logits: Logits, labels: TokenIds, options: LossOptions) =>
     prepare(logits, labels, options),
   weighRows,
   readUpstream,
@@ -70,6 +70,7 @@ const RULES: LossRules = {
  * @param options `device`, and `signal` to give up waiting.
  * @returns The GPU; `using` disposes of it.
  * @throws {GpuUnavailableError} There is none; one line says why.
+ * @throws {TypeError} An option is of the wrong kind.
  *
  * @example On a device of your own
  * ```ts

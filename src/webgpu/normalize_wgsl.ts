@@ -35,6 +35,7 @@ struct Batch {
   keeps: u32,          // ε is not 1
   smooths: u32,        // ε is not 0, nor is every class weight
   hasZLoss: u32,
+  stamp: u32,          // in the bits of STAMP
 }
 
 struct Sum { weight: f32, scored: u32 }
@@ -73,17 +74,19 @@ fn isSilent(weight: f32, c: f32) -> bool {
 // the job of a row of the sequence that ends at end, its factor still to come
 fn jobOf(row: u32, end: u32) -> Job {
   let at = row + B.shift;
-  if (at >= end) { return Job(0u, 0u, 0.0, 0.0); }
+  if (at >= end) { return Job(0u, B.stamp, 0.0, 0.0); }
   let label = labels[at];
-  if (label == B.ignoreIndex) { return Job(0u, 0u, 0.0, 0.0); }
+  if (label == B.ignoreIndex) { return Job(0u, B.stamp, 0.0, 0.0); }
   let column = clampLabel(label, B.vocab);
   var weight = 1.0;
   if (B.hasWeights == 1u) { weight = tokenWeights[at]; }
+  // what is no class weighs 1, so that no class's weight of 0 silences it
+  let invalid = label != i32(column);
   var c = 1.0;
-  if (B.hasClassWeights == 1u) { c = classWeights[column]; }
-  var flags = ACTIVE;
-  if (isSilent(weight, c)) { flags |= SILENT; }
-  if (label != i32(column)) { flags |= INVALID; }
+  if (B.hasClassWeights == 1u && !invalid) { c = classWeights[column]; }
+  var flags = B.stamp | ACTIVE;
+  if (select(isSilent(weight, c), weight == 0.0, invalid)) { flags |= SILENT; }
+  if (invalid) { flags |= INVALID; }
   // the factor carries the row's weight w·c_y until it is shared out
   return Job(column, flags, weight, weight * c);
 }
@@ -134,7 +137,7 @@ fn divisorOf(sequence: u32) -> f32 {
   let all = sums[B.sequences];
   switch B.reduction {
     case 0u: { return all.weight; }
-    case 1u: { return select(0.0, B.totalTokens, all.weight != 0.0); }
+    case 1u: { return select(B.totalTokens, 0.0, all.weight == 0.0); }
     case 2u: { return f32(all.scored) * sums[sequence].weight; }
     default: { return 1.0; }
   }
@@ -152,7 +155,8 @@ fn share(
   for (var row = borders[sequence] + t; row < end; row += GROUP) {
     let job = jobs[row];
     var factor = 0.0;
-    if ((job.flags & ACTIVE) != 0u && divisor != 0.0) {
+    // by its bits: a NaN is not 0
+    if ((job.flags & ACTIVE) != 0u && (bitcast<u32>(divisor) << 1u) != 0u) {
       var up = B.upstream;
       if (B.hasUpstream == 1u) { up = upstream[row]; }
       // [NORM 5] coefficient_i = upstream_i / D_i

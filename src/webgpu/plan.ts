@@ -5,17 +5,23 @@
  *
  * @module
  */
-import { outOfRange, wrongKind } from "../checks.ts";
+import { checkOptions, wrongKind } from "../checks.ts";
 import { coefficients } from "../reference/normalize.ts";
 import type { LossRules } from "./batch.ts";
 import type { RowKernels } from "./engine.ts";
-import { Handle, readBack } from "./handle.ts";
+import { Copies } from "./copies.ts";
+import { Handle, orLost } from "./handle.ts";
 import { type Heap, type Range, upload, whole } from "./heap.ts";
-import { type Expected, type Intake, type Sent, takeIn } from "./intake.ts";
+import {
+  type Expected,
+  HOST_KEYS,
+  type Intake,
+  type Sent,
+  takeIn,
+} from "./intake.ts";
 import { jobsOf } from "./jobs.ts";
 import { checkApart } from "./ranges.ts";
 import { type Slot, Slots } from "./slots.ts";
-import { bytesOfRows } from "./spec.ts";
 import type {
   CrossEntropyPlan,
   GpuBatch,
@@ -49,9 +55,7 @@ export class Plan implements CrossEntropyPlan {
   readonly #parts: PlanParts;
   readonly #slots: Slots;
   /** The logits and gradient of `run`, made when it is first called. */
-  #own: { logits: GPUBuffer; made: GPUBuffer | null } | null = null;
-  /** The last `run`: they share buffers, so one waits for the other. */
-  #running: Promise<unknown> = Promise.resolve();
+  #copies: Copies | null = null;
   #disposed = false;
 
   constructor(parts: PlanParts) {
@@ -67,21 +71,25 @@ export class Plan implements CrossEntropyPlan {
   ): LossHandle {
     this.#alive();
     const { heap, rules, kernels, expected } = this.#parts;
+    checkTarget(target);
     const intake = takeIn(given, expected);
     const { batch, logits, made, device } = intake;
-    const jobs = device === null ? this.#jobs(intake, given.upstream) : null;
+    const coefficients = device === null ? this.#coefficients(intake) : null;
     const slot = this.#slots.take();
+    const { stamp } = slot;
     try {
       const sent = device === null ? null : this.#send(slot, intake);
       // from here on nothing is refused
-      const own = "dispatchWorkgroups" in target
-        ? null
+      const pass = isPass(target)
+        ? target
         : target.beginComputePass({ label: "masked cross-entropy" });
-      const pass = own ?? target as GPUComputePassEncoder;
-      if (jobs !== null) upload(heap.device, slot.rows.jobs, jobs);
-      else this.#weigh(pass, slot, intake, sent!);
+      if (sent !== null) this.#weigh(pass, slot, intake, sent);
+      else {
+        const jobs = jobsOf(batch.problem, coefficients, stamp);
+        upload(heap.device, slot.rows.jobs, jobs);
+      }
       kernels.encode(pass, slot.rows, logits, made);
-      own?.end();
+      if (pass !== target) pass.end();
     } catch (error) {
       this.#slots.give(slot);
       throw error;
@@ -91,32 +99,28 @@ export class Plan implements CrossEntropyPlan {
       rules,
       slots: this.#slots,
       slot,
+      stamp,
       batch,
       fromDevice: device !== null,
       alive: () => this.#alive(),
     });
   }
 
-  /** The jobs of a batch that the host knows. */
-  #jobs({ batch }: Intake, given: GpuBatch["upstream"]): ArrayBuffer {
+  /** ∂loss/∂perToken of a batch that the host knows, [N]; null without a gradient. */
+  #coefficients({ batch, upstream }: Intake): Float64Array | null {
     const { rules, kernels } = this.#parts;
-    const upstream = given as number | ArrayLike<number> | undefined;
     // what is checked of them does not depend on whether there is a gradient
-    const factors = rules.readUpstream(batch, upstream);
     const weighing = rules.weighRows(batch);
-    if (kernels.spec.into === "none") return jobsOf(batch.problem, null);
+    if (kernels.spec.into === "none") return null;
     const { problem, borders, reduction, denominator, totalTokens } = batch;
-    return jobsOf(
+    return coefficients(
       problem,
-      coefficients(
-        problem,
-        borders,
-        reduction,
-        denominator,
-        weighing,
-        totalTokens,
-        factors,
-      ),
+      borders,
+      reduction,
+      denominator,
+      weighing,
+      totalTokens,
+      upstream,
     );
   }
 
@@ -150,6 +154,7 @@ export class Plan implements CrossEntropyPlan {
   ): void {
     const { weigher, expected } = this.#parts;
     const { problem, reduction, denominator, totalTokens } = batch;
+    if (problem.rows === 0) return;
     const borders = batch.borders ?? Int32Array.of(0, problem.rows);
     const sequences = Math.max(borders.length - 1, 0);
     const buffers = this.#slots.weighing(slot, weigher, sequences);
@@ -160,91 +165,69 @@ export class Plan implements CrossEntropyPlan {
       reduction,
       denominator,
       totalTokens,
+      stamp: slot.stamp,
     });
   }
 
-  run(given: HostBatch): Promise<GpuLossResult> {
-    const result = this.#running.then(() => this.#run(given));
-    this.#running = result.catch(() => undefined);
-    return result;
-  }
-
-  async #run(given: HostBatch): Promise<GpuLossResult> {
+  /** Up to the first wait all is done at once: what the caller passed is read and sent when this returns. */
+  async run(given: HostBatch): Promise<GpuLossResult> {
     this.#alive();
+    checkOptions(ACTION, "batch", given, HOST_KEYS);
     const { heap, rules, kernels, expected } = this.#parts;
     const { rows, vocabSize, rowStride, dtype, into } = kernels.spec;
     const { ignoreIndex } = expected.template.problem;
-    const { problem, data } = rules.prepare(given.logits, given.labels, {
-      vocabSize,
-      rowStride,
-      ignoreIndex,
-      ...(given.logits instanceof Uint16Array ? { dtype } : {}),
-    });
-    if (problem.dtype !== dtype) {
-      wrongKind(ACTION, `logits must be ${dtype}`, problem.dtype);
-    }
-    const { logits, made } = this.#own ??= this.#allocate();
+    const { problem, data, borders } = rules.prepare(
+      given.logits,
+      given.labels,
+      { vocabSize, rowStride, ignoreIndex, dtype },
+    );
     const stored = problem.logits as Float32Array<ArrayBuffer>;
+    const copies = this.#copies ??= new Copies(heap, kernels.spec);
     const encoder = heap.device.createCommandEncoder();
     const handle = this.encode(encoder, {
       ...given,
-      logits,
-      ...(made === null ? {} : { gradLogits: made }),
+      // rank-3 dims say where sequences begin, if nothing else does
+      cuSeqlens: given.cuSeqlens ??
+        (expected.borders === null ? borders ?? undefined : undefined),
+      labels: problem.targets,
+      logits: copies.logits,
+      ...(copies.made === null ? {} : { gradLogits: copies.made }),
     });
-    upload(heap.device, logits, wholeWords(stored));
-    heap.device.queue.submit([encoder.finish()]);
-    const result = await handle.read();
-    if (into === "none") return result;
-
-    const [bytes] = await readBack(heap, [made ?? logits]);
-    if (into === "new") {
-      const gradLogits = new Float32Array(bytes!, 0, rows * vocabSize);
-      return { ...result, gradLogits };
-    }
-    const { buffer, byteOffset, byteLength } = stored;
-    new Uint8Array(buffer, byteOffset, byteLength).set(
-      new Uint8Array(bytes!, 0, byteLength),
-    );
-    return { ...result, gradLogits: data };
-  }
-
-  #allocate(): { logits: GPUBuffer; made: GPUBuffer | null } {
-    const { heap, kernels } = this.#parts;
-    const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
-    const { rows } = kernels.spec;
-    const [rowBytes = 0, madeBytes = 0] = bytesOfRows(kernels.spec);
-    const most = heap.device.limits.maxBufferSize;
-    const make = (label: string, bytes: number) => {
-      if (bytes > most) {
-        outOfRange(
-          ACTION,
-          `${label} must fit into one buffer of ${most} bytes (use fewer rows at a time)`,
-          bytes,
-        );
+    try {
+      copies.send(stored);
+      heap.device.queue.submit([encoder.finish()]);
+      const [result, gradient] = await Promise.all([
+        handle.read(),
+        orLost(copies.bring(), () => this.#parts.alive()),
+      ]);
+      if (gradient === null) return result;
+      if (into === "new") {
+        const gradLogits = new Float32Array(gradient, 0, rows * vocabSize);
+        return { ...result, gradLogits };
       }
-      return heap.create(label, bytes, STORAGE | COPY_SRC | COPY_DST);
-    };
-    return {
-      logits: make("logits", rows * rowBytes),
-      made: madeBytes === 0 ? null : make("gradLogits", rows * madeBytes),
-    };
+      copies.putBack(gradient, stored);
+      return { ...result, gradLogits: data };
+    } catch (error) {
+      handle.release();
+      throw error;
+    }
   }
 
   #alive(): void {
+    this.#parts.alive();
     if (this.#disposed) {
       throw new TypeError(
         `Cannot ${ACTION} as the plan was disposed: create a new one`,
       );
     }
-    this.#parts.alive();
   }
 
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    const { heap, kernels, weigher, forget } = this.#parts;
+    const { kernels, weigher, forget } = this.#parts;
     this.#slots.dispose();
-    heap.destroy(this.#own?.logits ?? null, this.#own?.made ?? null);
+    this.#copies?.dispose();
     kernels.dispose();
     weigher.dispose();
     forget(this);
@@ -255,12 +238,21 @@ export class Plan implements CrossEntropyPlan {
   }
 }
 
-/** An array, with half a word behind it where it ends in the middle of one. */
-function wholeWords(
-  array: Float32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>,
-): ArrayBufferView<ArrayBuffer> {
-  if (array.byteLength % 4 === 0) return array;
-  const words = new Uint16Array(array.length + 1);
-  words.set(array);
-  return words;
+function isPass(
+  target: GPUComputePassEncoder | GPUCommandEncoder,
+): target is GPUComputePassEncoder {
+  return "dispatchWorkgroups" in target;
+}
+
+/** By shape: the target may be another realm's. */
+function checkTarget(target: unknown): void {
+  if (
+    typeof target === "object" && target !== null &&
+    ("dispatchWorkgroups" in target || "beginComputePass" in target)
+  ) return;
+  wrongKind(
+    ACTION,
+    "target must be a GPUComputePassEncoder or a GPUCommandEncoder",
+    target,
+  );
 }

@@ -17,8 +17,8 @@ fn emptyRecord() -> Record { return Record(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0u
 // marks of the label itself
 fn withLabel(found: Record, job: Job) -> Record {
   var row = found;
-  row.flags |= WRITTEN;
-  if ((job.flags & INVALID) != 0u) { row.flags |= BAD; }
+  row.flags |= job.flags & STAMP;
+  if ((job.flags & INVALID) != 0u) { row.flags |= BAD | UNKNOWN; }
   return row;
 }
 
@@ -70,9 +70,18 @@ fn blocks(
   if (t == 0u) { parts[(P.firstRow + row) * P.blocks + group.x] = found; }
 }
 
+// a thread for each row
+fn rowOf(group: vec3<u32>, groups: vec3<u32>, t: u32) -> u32 {
+  return (group.y * groups.x + group.x) * 64u + t;
+}
+
 @compute @workgroup_size(64)
-fn join(@builtin(global_invocation_id) id: vec3<u32>) {
-  let row = id.x;
+fn join(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) t: u32,
+) {
+  let row = rowOf(group, groups, t);
   if (row >= P.rows) { return; }
   let job = jobs[P.firstRow + row];
   var found = emptyRecord();
@@ -98,7 +107,12 @@ fn grads(
 }
 
 @compute @workgroup_size(64)
-fn seal(@builtin(global_invocation_id) id: vec3<u32>) {
-  if (id.x < P.rows) { stitch(id.x); }
+fn seal(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) t: u32,
+) {
+  let row = rowOf(group, groups, t);
+  if (row < P.rows) { stitch(row); }
 }
 `;

@@ -27,7 +27,8 @@ import {
   MINUS_INF,
   MINUS_INF_NEGATIVE,
   RECORD_WORDS,
-  WRITTEN,
+  STAMP_SHIFT,
+  UNKNOWN,
 } from "./storage_wgsl.ts";
 
 /** One row as the device found it. */
@@ -97,7 +98,12 @@ export function scoresOf(
       }
     }
 
-    if (isSilent(problem, i, label)) continue;
+    // a label that is no class has no class weight that could silence it
+    const unknown = (found.flags & UNKNOWN) !== 0;
+    const silent = unknown
+      ? rowWeight(problem, i) === 0
+      : isSilent(problem, i, label);
+    if (silent) continue;
     if (nonFinite) {
       scores.perToken[i] = NaN;
       continue;
@@ -151,11 +157,15 @@ function reader(
   };
 }
 
-/** Whether the row kernels wrote these records. */
-export function wasWritten(records: ArrayBuffer, rows: number): boolean {
+/** Whether the row kernels wrote all of these records for the batch of this stamp. */
+export function wasWritten(
+  records: ArrayBuffer,
+  rows: number,
+  stamp: number,
+): boolean {
   const words = new Uint32Array(records);
   for (let i = 0; i < rows; i++) {
-    if ((words[RECORD_WORDS * i + 7]! & WRITTEN) === 0) return false;
+    if (words[RECORD_WORDS * i + 7]! >>> STAMP_SHIFT !== stamp) return false;
   }
   return true;
 }

@@ -7,13 +7,19 @@
  */
 import type { RowBuffers, RowKernels } from "./engine.ts";
 import type { Heap } from "./heap.ts";
+import { STAMP, STAMP_SHIFT } from "./storage_wgsl.ts";
 import type { WeighBuffers, Weigher } from "./weigher.ts";
 
 /** Handles that may be neither read nor released; more would be a leak. */
 export const MAX_IN_FLIGHT = 64;
 
+/** As many stamps as there are bits for. */
+const MAX_STAMP = STAMP >>> STAMP_SHIFT;
+
 /** The buffers of one batch in flight. */
 export interface Slot {
+  /** The number of the batch. */
+  stamp: number;
   rows: RowBuffers;
   /** For a batch whose labels live on the device; made when one first comes. */
   weigh: WeighBuffers | null;
@@ -29,6 +35,7 @@ export class Slots {
   readonly #kernels: RowKernels;
   readonly #free: Slot[] = [];
   readonly #taken = new Set<Slot>();
+  #stamp = 0;
 
   constructor(heap: Heap, kernels: RowKernels) {
     this.#heap = heap;
@@ -43,12 +50,16 @@ export class Slots {
       );
     }
     const slot = this.#free.pop() ?? {
+      stamp: 0,
       rows: this.#kernels.allocate(),
       weigh: null,
       sequences: 0,
       uploads: new Map(),
     };
     this.#taken.add(slot);
+    // never 0, which is what a new buffer holds
+    this.#stamp = this.#stamp % MAX_STAMP + 1;
+    slot.stamp = this.#stamp;
     return slot;
   }
 

@@ -6,9 +6,10 @@
 import type { LogitsType } from "../contract.ts";
 import type { LossProblem } from "../engine.ts";
 import { sumClassWeights } from "../reference/normalize.ts";
+import { transform } from "../reference/transform.ts";
 import type { Constants } from "./compiler.ts";
 import { BLOCK } from "./storage_wgsl.ts";
-import { gridOf, type Window } from "./windows.ts";
+import { gridOf, MAX_WORKGROUPS, type Window } from "./windows.ts";
 
 /** Where a gradient goes, if there is one. */
 export type Into = "none" | "in-place" | "new";
@@ -54,7 +55,9 @@ export function blocksOf(spec: RowSpec): number {
 
 /** Whether each block has a workgroup of its own. */
 export function isShared(spec: RowSpec): boolean {
-  return spec.shared ?? (spec.rows < ENOUGH_ROWS && blocksOf(spec) > 1);
+  const blocks = blocksOf(spec);
+  if (blocks > MAX_WORKGROUPS) return false;
+  return spec.shared ?? (spec.rows < ENOUGH_ROWS && blocks > 1);
 }
 
 /** Whether neighbouring rows share words that both write. */
@@ -106,7 +109,7 @@ export function paramsOf(spec: RowSpec, { first, rows }: Window): ArrayBuffer {
   const { vocabSize, rowStride, logitScale, softcap, zLoss } = spec;
   const share = smoothingOf(spec) / vocabSize;
   const classSum = sumClassWeights(spec);
-  const bytes = new ArrayBuffer(64);
+  const bytes = new ArrayBuffer(80);
   new Uint32Array(bytes).set([
     rows,
     first,
@@ -126,6 +129,23 @@ export function paramsOf(spec: RowSpec, { first, rows }: Window): ArrayBuffer {
     share,
     classSum,
     2 * zLoss,
+    edgeOf(Math.abs(logitScale), softcap),
   ]);
   return bytes;
+}
+
+/** The least float32 that a cap takes all the way: from it on u is the cap itself, in float64. */
+function edgeOf(scale: number, softcap: number): number {
+  const bits = new Uint32Array(1);
+  const value = new Float32Array(bits.buffer);
+  // floats of one sign are ordered as their bits are
+  let [below, above] = [0, 0x7f800000];
+  while (above - below > 1) {
+    const middle = (below + above) >>> 1;
+    bits[0] = middle;
+    if (transform(value[0]!, scale, softcap) === softcap) above = middle;
+    else below = middle;
+  }
+  bits[0] = above;
+  return value[0]!;
 }

@@ -47,14 +47,20 @@ export const MINUS_INF = 4;
 /** Bits of `Record.flags`: a class of -inf with a negative weight, under smoothing. */
 export const MINUS_INF_NEGATIVE = 8;
 
+/** Bits of `Record.flags`: the label is neither a class nor ignoreIndex. */
+export const UNKNOWN = 16;
+
+/** Bits of `Job.flags` and of `Record.flags`: the number of the batch, so that what an earlier one left is not taken for its numbers. */
+export const STAMP = 0xffffff00;
+
+/** The lowest bit of {@link STAMP}. */
+export const STAMP_SHIFT = 8;
+
 /** Words of a `Job`. */
 export const JOB_WORDS = 4;
 
 /** Words of a `Record`. */
 export const RECORD_WORDS = 8;
-
-/** Bits of `Record.flags`: the row kernels were here. */
-export const WRITTEN = 16;
 
 /** What is to be done with a row. */
 export const JOB_WGSL: string = /* wgsl */ `
@@ -64,6 +70,7 @@ const GROUP = ${GROUP}u;
 const ACTIVE = ${ACTIVE}u;
 const SILENT = ${SILENT}u;
 const INVALID = ${INVALID}u;
+const STAMP = ${STAMP}u;
 `;
 
 /** Parameters, buffers, loads and stores; behind {@link JOB_WGSL}. */
@@ -85,6 +92,7 @@ struct Params {
   share: f32,        // ε / V
   classSum: f32,     // Σ_j c_j
   twoZ: f32,         // 2 · zLoss
+  edge: f32,         // from this |g| on the cap makes every u the same, in float64
 }
 
 // what is known of a row or a block of it; without the label's column, but for top
@@ -113,7 +121,7 @@ const BAD = ${BAD}u;
 const BEATEN = ${BEATEN}u;
 const MINUS_INF = ${MINUS_INF}u;
 const MINUS_INF_NEGATIVE = ${MINUS_INF_NEGATIVE}u;
-const WRITTEN = ${WRITTEN}u;
+const UNKNOWN = ${UNKNOWN}u;
 
 override DTYPE: u32 = 0u;         // of the logits: 0 f32, 1 bf16, 2 f16
 override OUT: u32 = 0u;           // of the gradient

@@ -4,6 +4,7 @@
  * @module
  */
 import type {
+  Logits,
   LogitsArray,
   LossOptions,
   LossResult,
@@ -32,11 +33,16 @@ export interface CrossEntropyOptions
 
 /** One batch on the device. Arrays of the host are checked and uploaded; buffers of the device are used where they are. */
 export interface GpuBatch {
-  /** [N · rowStride] logits of the plan's dtype; overwritten by a gradient in place. */
+  /** [N · rowStride] logits of the plan's dtype, in whole words of 4 bytes; overwritten by a gradient in place. */
   logits: DeviceArray;
   /** [N] labels: int32 on the device, any whole numbers on the host. */
   labels: DeviceArray | TokenIds;
-  /** [N] weights aligned with the labels: float32 on the device. */
+  /**
+   * [N] weights aligned with the labels: float32 on the device. Where labels,
+   * weights or upstream live on the device, the sums that a gradient is divided
+   * by are made there, in float32: weights of both signs that cancel are not
+   * summed as exactly as the loss is.
+   */
   tokenWeights?: DeviceArray | ArrayLike<number>;
   /** What the gradient is multiplied by: a number, or one for each row (float32 on the device). */
   upstream?: number | DeviceArray | ArrayLike<number>;
@@ -55,7 +61,7 @@ export interface HostBatch extends
     "logits" | "labels" | "tokenWeights" | "upstream" | "gradLogits"
   > {
   /** [N · rowStride] logits; overwritten by a gradient in place. */
-  logits: LogitsArray;
+  logits: Logits;
   /** [N] labels. */
   labels: TokenIds;
   /** [N] weights aligned with the labels. */
@@ -66,7 +72,7 @@ export interface HostBatch extends
 
 /** A loss from the device. */
 export interface GpuLossResult extends LossResult {
-  /** Active rows whose label on the device is neither a class nor ignoreIndex; each is NaN and counted in `nonFiniteRows` too. */
+  /** Active rows whose label on the device is neither a class nor ignoreIndex; each is NaN (0 where its token weight is 0), counted in `nonFiniteRows` too, and weighs as a class of weight 1. */
   invalidLabelRows: number;
   /** With `run()` and a gradient: a new Float32Array [N, V], or the logits that were passed, overwritten. */
   gradLogits?: LogitsArray;
@@ -77,10 +83,11 @@ export interface LossHandle {
   /**
    * The numbers of the batch, once its commands were submitted; the only wait.
    * Calling it again gives the same promise; after an error because the commands
-   * were not submitted, it reads again.
+   * were not run, it reads again.
    *
-   * @throws {RangeError} The weights, on the device, sum to less than 0 under a mean.
-   * @throws {Error} The commands were not submitted, or the device was lost.
+   * @throws {RangeError} The weights, on the device, sum to less than 0 under a mean; a gradient in place has been written by then.
+   * @throws {GpuLostError} The device was lost.
+   * @throws {Error} The commands were not submitted, or WebGPU refused them.
    */
   read(): Promise<GpuLossResult>;
   /** Says that the numbers will not be read; call it after the commands were submitted. What the handle holds is used again. */
@@ -89,14 +96,20 @@ export interface LossHandle {
 
 /** Masked cross-entropy of one shape and one set of options on one device. */
 export interface CrossEntropyPlan {
-  /** Bytes on the device for each batch in flight: 48·N; for few rows of a large vocabulary 32·N more for each 4096 columns; 8·N more for a gradient over half types of an odd stride. */
+  /**
+   * Bytes on the device for each batch in flight: 48·N; for few rows of a large
+   * vocabulary 32·N more for each 4096 columns; 8·N more for a gradient over half
+   * types of an odd stride. Not in it: 96 bytes and 12 for each sequence where
+   * labels, weights or upstream live on the device, and the host arrays that go
+   * along with them.
+   */
   readonly workspaceBytes: number;
   /**
    * Puts a batch into a compute pass, or into a pass of its own in an encoder.
    * Synchronous: nothing is submitted, nothing is read back. The gradient is
    * divided on the device. A batch in flight has buffers of its own, so any
    * number may be encoded before a submit; up to 64 handles may be neither read
-   * nor released.
+   * nor released. A pass is left with our pipeline and our bind group 0 set.
    *
    * @param target A compute pass, or an encoder without an open pass.
    * @param batch The buffers of the batch.
@@ -108,9 +121,20 @@ export interface CrossEntropyPlan {
     target: GPUComputePassEncoder | GPUCommandEncoder,
     batch: GpuBatch,
   ): LossHandle;
-  /** Uploads a batch from the host, runs it, waits, and reads everything back. */
+  /**
+   * Uploads a batch from the host, runs it, waits, and reads everything back. Its
+   * arrays have been read when this returns, so calls need not wait for each
+   * other; up to 64 may be on their way. A gradient in place comes at the end.
+   *
+   * @throws {RangeError} An argument is out of range, or the logits lost their buffer on the way.
+   * @throws {TypeError} An argument is of the wrong kind.
+   * @throws {GpuLostError} The device was lost.
+   */
   run(batch: HostBatch): Promise<GpuLossResult>;
-  /** Destroys the plan's buffers. Handles that were not read are lost. */
+  /**
+   * Destroys the plan's buffers. Handles that were not read are lost, and so are
+   * commands that were not submitted: WebGPU refuses the whole command buffer.
+   */
   dispose(): void;
   /** Same as `dispose`, for `using`. */
   [Symbol.dispose](): void;

@@ -10,7 +10,7 @@ import { CLAMP_WGSL } from "./gather_wgsl.ts";
 import { type Heap, type Range, upload, whole } from "./heap.ts";
 import { NORMALIZE_WGSL, REDUCTION_CODE } from "./normalize_wgsl.ts";
 import { smoothingOf } from "./spec.ts";
-import { JOB_WGSL } from "./storage_wgsl.ts";
+import { JOB_WGSL, STAMP_SHIFT } from "./storage_wgsl.ts";
 import { gridOf } from "./windows.ts";
 
 /** The shader of the weigher, text by text. */
@@ -43,6 +43,8 @@ export interface DeviceBatch {
   reduction: Reduction;
   denominator: number | undefined;
   totalTokens: number;
+  /** The number of the batch. */
+  stamp: number;
 }
 
 /** The buffers that weighing one call in flight needs. */
@@ -115,7 +117,7 @@ export class Weigher {
     const make = (label: string, bytes: number, usage: number) =>
       this.#heap.create(label, bytes, usage | COPY_DST);
     return {
-      batch: make("batch", 64, UNIFORM),
+      batch: make("batch", 80, UNIFORM),
       borders: make("borders", 4 * (sequences + 1), STORAGE),
       sums: make("sums", 8 * (sequences + 1), STORAGE),
     };
@@ -165,7 +167,7 @@ export class Weigher {
     const { rows, vocabSize, ignoreIndex, classWeights } = this.#spec;
     const { labelSmoothing, zLoss } = this.#spec;
     const { upstream } = batch;
-    const bytes = new ArrayBuffer(64);
+    const bytes = new ArrayBuffer(80);
     const words = new Uint32Array(bytes);
     const floats = new Float32Array(bytes);
     words.set([rows, batch.borders.length - 1, width, vocabSize]);
@@ -182,6 +184,7 @@ export class Weigher {
       Number(labelSmoothing !== 1),
       Number(smoothingOf(this.#spec) !== 0),
       Number(zLoss !== 0),
+      batch.stamp << STAMP_SHIFT,
     ], 10);
     return bytes;
   }

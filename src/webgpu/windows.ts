@@ -39,12 +39,15 @@ export function windowsOf(
   // one window needs no legal offset but its own
   if (most < rows) most = Math.floor(most / step) * step;
   if (most < 1 && rows > 0) {
+    const row = Math.max(...rowBytes);
+    const fitting = Math.floor(limit / row);
+    const advice = fitting < 1
+      ? "use fewer columns"
+      : `use at most ${fitting} rows at a time, or rows whose bytes are a multiple of ${alignment}`;
     outOfRange(
       "compute loss",
-      `${step} rows of ${
-        Math.max(...rowBytes)
-      } bytes must fit into one binding of ${limit} bytes (use fewer columns, or a rowStride that is a multiple of ${alignment} bytes)`,
-      step * Math.max(...rowBytes),
+      `${step} rows of ${row} bytes must fit into one binding of ${limit} bytes (${advice})`,
+      step * row,
     );
   }
   const windows: Window[] = [];

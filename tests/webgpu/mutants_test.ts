@@ -93,7 +93,7 @@ const FAULTS: Record<
     "narrow",
   ],
   "tail: the seam is not sealed": [
-    "if (id.x < P.rows) { stitch(id.x); }",
+    "if (row < P.rows) { stitch(row); }",
     "",
     "narrow",
   ],

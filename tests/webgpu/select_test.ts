@@ -17,10 +17,21 @@ Deno.test("selectEngine() takes WASM for what lives on the host, and says what i
   for (const gradient of [false, true]) {
     const choice = await selectEngine({ logits: HOST, gradient });
     assertEquals(choice.engine, "wasm");
-    assert(/0\.00400 MB .* ms here, and .* ms on the way/.test(choice.reason));
+    assert(
+      /^4 kB .* take [\d.]+ ns here, and 12 ms on the way/.test(choice.reason),
+    );
   }
   const tensor = { data: HOST, dims: [10, 100] };
   assertEquals((await selectEngine({ logits: tensor })).engine, "wasm");
+  assertEquals(
+    await selectEngine(),
+    { engine: "wasm", reason: "no logits live on a GPU" },
+  );
+  const free = { ...FAST, wait: 0, wasm: 1e18 };
+  assertEquals(
+    (await selectEngine({ logits: HOST, rates: free })).engine,
+    "wasm",
+  );
   assertEquals(
     await selectEngine({ logits: HOST, prefer: "wasm" }),
     { engine: "wasm", reason: "it is preferred" },
@@ -37,6 +48,8 @@ gpuTest(
       await selectEngine({ logits: { buffer, offset: 0 } }),
       expected as never,
     );
+    const tensor = { data: buffer, dims: [2, 8] };
+    assertEquals(await selectEngine({ logits: tensor }), expected as never);
     await assertRejects(
       () => selectEngine({ logits: buffer, prefer: "wasm" }),
       RangeError,
@@ -62,6 +75,8 @@ Deno.test("selectEngine() names what is wrong with its options", async () => {
   const refused: [unknown, typeof RangeError | typeof TypeError, string][] = [
     [{ prefer: "gpu" }, RangeError, "prefer must be one of"],
     [{ logits: [1, 2] }, TypeError, "logits must be a typed array"],
+    [{ logits: { data: [1], dims: [1] } }, TypeError, "logits must be"],
+    [{ rates: { wait: -1 } }, RangeError, "rates.wait must be"],
     [{ rates: { upload: 0 } }, RangeError, "rates.upload must be"],
     [{ rates: { down: 1 } }, TypeError, "every key of rates"],
     [{ gpu: true }, TypeError, "every key of options"],

@@ -19,6 +19,7 @@ import { gpuTest, type TestGpu } from "./gpu.ts";
 
 /** More rows than a workgroup has threads, in sequences of many lengths, some empty. */
 const N = 900, V = 50;
+const STAMP = 0xabcdef;
 const BORDERS = Int32Array.of(0, 0, 1, 2, 300, 300, 860, 899, 900);
 
 const random = seeded(11);
@@ -101,6 +102,7 @@ async function faultOf(
       totalTokens,
       UPSTREAM,
     ),
+    STAMP,
   );
 
   const weigher = await Weigher.compile(heap, problem, texts);
@@ -127,6 +129,7 @@ async function faultOf(
     reduction,
     denominator,
     totalTokens,
+    stamp: STAMP,
   });
   pass.end();
   heap.device.queue.submit([encoder.finish()]);
@@ -161,11 +164,11 @@ for (const setting of SETTINGS) {
 
 const FAULTS: Record<string, [find: string, replace: string]> = {
   "mask: ignored labels are scored": [
-    "if (label == B.ignoreIndex) { return Job(0u, 0u, 0.0, 0.0); }",
+    "if (label == B.ignoreIndex) { return Job(0u, B.stamp, 0.0, 0.0); }",
     "",
   ],
   "mask: the last row of a sequence is scored": [
-    "if (at >= end) { return Job(0u, 0u, 0.0, 0.0); }",
+    "if (at >= end) { return Job(0u, B.stamp, 0.0, 0.0); }",
     "",
   ],
   "mask: a class of weight 0 is not silent": [
@@ -173,6 +176,14 @@ const FAULTS: Record<string, [find: string, replace: string]> = {
     "B.keeps == 1u",
   ],
   "clamp: one class too few": ["i32(vocab) - 1", "i32(vocab) - 2"],
+  "stamp: jobs are not the batch's": [
+    "var flags = B.stamp | ACTIVE",
+    "var flags = ACTIVE",
+  ],
+  "stamp: what is not scored has none": [
+    "B.ignoreIndex) { return Job(0u, B.stamp",
+    "B.ignoreIndex) { return Job(0u, 0u",
+  ],
   "scale: upstream is lost": [
     "factor = up / divisor",
     "factor = 1.0 / divisor",
