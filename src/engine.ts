@@ -9,7 +9,7 @@
  *
  * @module
  */
-import type { LogitsArray, LogitsType } from "./contract.ts";
+import type { LogitsArray, LogitsType, Reduction } from "./contract.ts";
 
 /**
  * The engines there are. Those with `simd` give the same bits on every machine,
@@ -53,6 +53,21 @@ export interface LossProblem {
   logitScale: number;
   /** Whether `entropy` and `correct` are wanted. */
   metrics: boolean;
+}
+
+/** A checked problem and how its rows become one loss. */
+export interface Prepared {
+  problem: LossProblem;
+  /** The array the caller passed, to hand back after a gradient in place. */
+  data: LogitsArray;
+  /** [S + 1], or null where all rows are one sequence. */
+  borders: Int32Array | null;
+  reduction: Reduction;
+  denominator: number | undefined;
+  totalTokens: number;
+  perToken: boolean;
+  logSumExp: boolean;
+  deterministic: boolean;
 }
 
 /**

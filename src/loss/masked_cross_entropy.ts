@@ -20,11 +20,11 @@ import type {
   LossResult,
   TokenIds,
 } from "../contract.ts";
-import type { Engine, GradTarget } from "../engine.ts";
+import type { Engine, GradTarget, Prepared } from "../engine.ts";
 import { coefficients } from "../reference/normalize.ts";
 import { engineFor } from "../wasm/workspace.ts";
 import { plainLoss } from "./plain.ts";
-import { checkUnchanged, prepare, type Prepared } from "./problem.ts";
+import { checkUnchanged, prepare } from "./problem.ts";
 import { assemble, weighRows } from "./result.ts";
 
 const ACTION = "compute loss";

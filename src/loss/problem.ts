@@ -25,7 +25,7 @@ import {
   type Reduction,
   type TokenIds,
 } from "../contract.ts";
-import type { LossProblem } from "../engine.ts";
+import type { Prepared } from "../engine.ts";
 import { countTargets } from "../labels/sequences.ts";
 import { shiftLeft } from "../labels/shift.ts";
 import { isTensor, readSequences, readShape } from "./shape.ts";
@@ -61,21 +61,6 @@ const OPTIONS: ReadonlySet<string> = new Set([
   "into",
   "upstream",
 ]);
-
-/** A checked problem and how its rows become one loss. */
-export interface Prepared {
-  problem: LossProblem;
-  /** The array the caller passed, to hand back after a gradient in place. */
-  data: LogitsArray;
-  /** [S + 1], or null where all rows are one sequence. */
-  borders: Int32Array | null;
-  reduction: Reduction;
-  denominator: number | undefined;
-  totalTokens: number;
-  perToken: boolean;
-  logSumExp: boolean;
-  deterministic: boolean;
-}
 
 const positive = (n: number) => n > 0 && n < Infinity;
 

@@ -11,7 +11,13 @@ import type {
   PerSequence,
   Reduction,
 } from "../contract.ts";
-import { CORRECT, type Engine, NON_FINITE, type RowScores } from "../engine.ts";
+import {
+  CORRECT,
+  type Engine,
+  NON_FINITE,
+  type Prepared,
+  type RowScores,
+} from "../engine.ts";
 import { exactTerms, roundedSum } from "../reference/exact_sum.ts";
 import {
   denominatorOf,
@@ -19,7 +25,6 @@ import {
   weigh,
   type Weighing,
 } from "../reference/normalize.ts";
-import type { Prepared } from "./problem.ts";
 
 /** Weighs the rows; a negative sum of weights would turn the mean's sign and is refused. */
 export function weighRows(prepared: Prepared): Weighing {

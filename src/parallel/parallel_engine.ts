@@ -17,13 +17,13 @@ import type {
   TokenIds,
   WorkspaceOptions,
 } from "../contract.ts";
-import type { Engine } from "../engine.ts";
+import type { Engine, Prepared } from "../engine.ts";
 import { readBatch } from "../loss/causal_loss.ts";
 import {
   differentiatePrepared,
   scorePrepared,
 } from "../loss/masked_cross_entropy.ts";
-import { prepare, type Prepared } from "../loss/problem.ts";
+import { prepare } from "../loss/problem.ts";
 import { createLossWorkspace } from "../wasm/workspace.ts";
 import { Crew, type CrewOptions } from "./crew.ts";
 import { CrewEngine } from "./engine.ts";

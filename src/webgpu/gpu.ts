@@ -13,7 +13,7 @@ import {
 } from "../checks.ts";
 import type { LogitsType } from "../contract.ts";
 import { equalBorders } from "../labels/sequences.ts";
-import type { LossRules } from "./batch.ts";
+import type { LossRules } from "./rules.ts";
 import { GpuLostError, type OpenedDevice } from "./device.ts";
 import { RowKernels } from "./engine.ts";
 import { orLost } from "./handle.ts";

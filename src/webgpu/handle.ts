@@ -3,9 +3,10 @@
  *
  * @module
  */
-import type { Batch, LossRules } from "./batch.ts";
+import type { Prepared } from "../engine.ts";
 import type { Heap } from "./heap.ts";
 import { readJobs } from "./jobs.ts";
+import type { LossRules } from "./rules.ts";
 import { scoresOf, wasWritten } from "./scores.ts";
 import type { Slot, Slots } from "./slots.ts";
 import type { GpuLossResult, LossHandle } from "./types.ts";
@@ -18,7 +19,7 @@ export interface InFlight {
   slot: Slot;
   /** The number of the batch; the slot has the one that it is used for last. */
   stamp: number;
-  batch: Batch;
+  batch: Prepared;
   /** Whether targets and weights are the device's to tell. */
   fromDevice: boolean;
   /** Throws if the device is gone. */

@@ -15,9 +15,9 @@ import {
   readWeights,
   wrongKind,
 } from "../checks.ts";
+import type { Prepared } from "../engine.ts";
 import { countTargets } from "../labels/sequences.ts";
 import { shiftLeft } from "../labels/shift.ts";
-import type { Batch, LossRules } from "./batch.ts";
 import type { Range } from "./heap.ts";
 import {
   checkApart,
@@ -25,6 +25,7 @@ import {
   isDeviceArray,
   readRange,
 } from "./ranges.ts";
+import type { LossRules } from "./rules.ts";
 import { bytesOfRows, type RowSpec } from "./spec.ts";
 import type { GpuBatch } from "./types.ts";
 
@@ -46,7 +47,7 @@ const KEYS: ReadonlySet<string> = new Set([...HOST_KEYS, "gradLogits"]);
 export interface Expected {
   spec: RowSpec;
   /** The options, checked, around a problem without rows. */
-  template: Batch;
+  template: Prepared;
   /** The borders of a batch that brings none. */
   borders: Int32Array | null;
   shift: boolean;
@@ -59,7 +60,7 @@ export type Sent<T> = { range: Range } | { values: T };
 
 /** A checked batch. */
 export interface Intake {
-  batch: Batch;
+  batch: Prepared;
   logits: Range;
   /** The new gradient. */
   made: Range | null;
@@ -114,7 +115,7 @@ export function takeIn(given: GpuBatch, expected: Expected): Intake {
 
   const known = !isDeviceArray(labels);
   const problem = { ...template.problem, rows, targets, rowWeights };
-  const batch: Batch = {
+  const batch: Prepared = {
     ...template,
     problem,
     borders,

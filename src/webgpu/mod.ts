@@ -34,13 +34,13 @@
  * @module
  */
 import type { Logits, LossOptions, TokenIds } from "../contract.ts";
-import type { RowScores } from "../engine.ts";
+import type { Prepared, RowScores } from "../engine.ts";
 import { readUpstream } from "../loss/masked_cross_entropy.ts";
-import { prepare, type Prepared } from "../loss/problem.ts";
+import { prepare } from "../loss/problem.ts";
 import { assemble, weighRows } from "../loss/result.ts";
 import { referenceEngine } from "../reference/engine.ts";
 import type { Weighing } from "../reference/normalize.ts";
-import type { LossRules } from "./batch.ts";
+import type { LossRules } from "./rules.ts";
 import { openDevice, type OpenGpuOptions } from "./device.ts";
 import { Gpu } from "./gpu.ts";
 

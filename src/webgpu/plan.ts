@@ -7,7 +7,7 @@
  */
 import { checkOptions, wrongKind } from "../checks.ts";
 import { coefficients } from "../reference/normalize.ts";
-import type { LossRules } from "./batch.ts";
+import type { LossRules } from "./rules.ts";
 import type { RowKernels } from "./engine.ts";
 import { Copies } from "./copies.ts";
 import { Handle, orLost } from "./handle.ts";

@@ -5,29 +5,9 @@
  *
  * @module
  */
-import type {
-  Logits,
-  LogitsArray,
-  LossOptions,
-  LossResult,
-  Reduction,
-  TokenIds,
-} from "../contract.ts";
-import type { LossProblem, RowScores } from "../engine.ts";
+import type { Logits, LossOptions, LossResult, TokenIds } from "../contract.ts";
+import type { Prepared, RowScores } from "../engine.ts";
 import type { Weighing } from "../reference/normalize.ts";
-
-/** A checked problem and how its rows become one loss. */
-export interface Batch {
-  problem: LossProblem;
-  data: LogitsArray;
-  borders: Int32Array | null;
-  reduction: Reduction;
-  denominator: number | undefined;
-  totalTokens: number;
-  perToken: boolean;
-  logSumExp: boolean;
-  deterministic: boolean;
-}
 
 /** The loss functions without an engine. */
 export interface LossRules {
@@ -36,14 +16,14 @@ export interface LossRules {
     logits: Logits,
     labels: TokenIds,
     options: LossOptions,
-  ): Batch;
+  ): Prepared;
   /** Checks what a gradient is multiplied by. */
   readUpstream(
-    batch: Batch,
+    batch: Prepared,
     upstream: number | ArrayLike<number> | undefined,
   ): number | ArrayLike<number>;
   /** Weighs the rows; throws where a mean would divide by less than 0. */
-  weighRows(batch: Batch): Weighing;
+  weighRows(batch: Prepared): Weighing;
   /** Scores to a result. */
-  assemble(batch: Batch, weighing: Weighing, scores: RowScores): LossResult;
+  assemble(batch: Prepared, weighing: Weighing, scores: RowScores): LossResult;
 }
