@@ -37,7 +37,7 @@ function counted(at: usize, offset: usize, end: usize, labelAt: usize): v128 {
  */
 // @ts-ignore: decorator
 @inline
-export function fast_block(from: usize, end: usize, labelAt: usize, k: f64, keep: bool): f64 {
+function fast_block(from: usize, end: usize, labelAt: usize, k: f64, keep: bool): f64 {
   const log2e = v128.load32_splat(EXP_F32), hi = v128.load32_splat(EXP_F32, 4);
   const lo = v128.load32_splat(EXP_F32, 8), a = v128.load32_splat(EXP_F32, 12);
   const b = v128.load32_splat(EXP_F32, 16), d = v128.load32_splat(EXP_F32, 20);
@@ -136,6 +136,16 @@ export function fast_block(from: usize, end: usize, labelAt: usize, k: f64, keep
   const sum = sum_lanes(sums);
   const out = v128.any_true(v128.and(odd, v128.load32_splat(FIXED, 4)));
   return out || !(sum < BLOCK_LIMIT) ? -1 : sum;
+}
+
+/** `fast_block` that only reads. */
+export function sum_block(from: usize, end: usize, labelAt: usize, k: f64): f64 {
+  return fast_block(from, end, labelAt, k, false);
+}
+
+/** `fast_block` that leaves the exponentials in the row. */
+export function keep_block(from: usize, end: usize, labelAt: usize, k: f64): f64 {
+  return fast_block(from, end, labelAt, k, true);
 }
 
 /** The largest logit of a block but the label's; NaN if there is one. */
