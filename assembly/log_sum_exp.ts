@@ -131,3 +131,32 @@ export function row_sum(x: usize, vocabSize: usize, labelAt: usize): void {
 export function row_exponentials(x: usize, vocabSize: usize, labelAt: usize): void {
   pass(x, vocabSize, labelAt, true);
 }
+
+/** 1/3, 1/5, ... 1/19 of [LSE 11]. */
+// prettier-ignore
+const ATANH: usize = memory.data<f64>([
+  1.0 / 3, 1.0 / 5, 1.0 / 7, 1.0 / 9, 1.0 / 11, 1.0 / 13, 1.0 / 15, 1.0 / 17, 1.0 / 19,
+], 16);
+
+/** The bits of √½, where an octave begins here. */
+const SQRT_HALF: i64 = 0x3fe6a09e667f3bcd;
+
+/** log(u + lost), u > 0 a normal number and lost what was rounded off it. Within 5e-16. */
+export function log_of(u: f64, lost: f64): f64 {
+  const bits = reinterpret<i64>(u);
+  // [LSE 10] u = 2^k·m, √½ <= m < √2: log u = k·ln2 + 2·atanh s, s = (m - 1)/(m + 1)
+  const k = (bits - SQRT_HALF) >> 52;
+  const m = reinterpret<f64>(bits - (k << 52));
+  const s = (m - 1) / (m + 1), z = s * s;
+  // [LSE 11] atanh s = s + s·Σ_{i >= 1} z^i/(2i + 1)
+  let p = load<f64>(ATANH, 64);
+  p = p * z + load<f64>(ATANH, 56);
+  p = p * z + load<f64>(ATANH, 48);
+  p = p * z + load<f64>(ATANH, 40);
+  p = p * z + load<f64>(ATANH, 32);
+  p = p * z + load<f64>(ATANH, 24);
+  p = p * z + load<f64>(ATANH, 16);
+  p = p * z + load<f64>(ATANH, 8);
+  p = p * z + load<f64>(ATANH);
+  return <f64>k * LN2 + (2 * s + 2 * s * z * p) + lost / u;
+}

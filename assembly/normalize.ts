@@ -1,7 +1,7 @@
 // From a row's sums to its loss, and from the rows' losses to one exact sum.
 // Derivations: src/reference/log_sum_exp.ts, normalize.ts and exact_sum.ts.
-import { exp_f64 } from "./exp";
-import { others, reference } from "./log_sum_exp";
+import { exp_f64, LN2 } from "./exp";
+import { log_of, others, reference } from "./log_sum_exp";
 import { MAX_TERMS, TERMS } from "./memory";
 import { smoothing, zLoss } from "./options";
 
@@ -18,6 +18,9 @@ export let total: f64 = 0;
 
 /** Below this the label's own exponential is nothing beside the others, and s / e^d would overflow. */
 const OWN_LOW: f64 = -600;
+
+/** 2⁶⁴, and its logarithm. */
+const LIFT: f64 = 1.8446744073709552e19, LN_LIFT: f64 = 64 * LN2;
 
 /**
  * nll, log_sum_exp, mass and total of a row from `others`, `reference` and the
@@ -37,7 +40,8 @@ export function settle(own: f64): void {
   } else if (d < OWN_LOW) {
     // [LSE 5] own e^d vanishes beside s: nll = (R - u) + log s
     base = r;
-    rest = NativeMath.log(s);
+    // a subnormal s becomes a normal number first
+    rest = s < f64.MIN_NORMAL_VALUE ? log_of(s * LIFT, 0) - LN_LIFT : log_of(s, 0);
     nll = rest - d;
     mass = 1;
     total = s;
@@ -45,7 +49,8 @@ export function settle(own: f64): void {
     // [LSE 4] q = others' mass / own: nll = log1p(q), mass = q / (1 + q)
     const e = exp_f64(d);
     const q = s / e;
-    nll = rest = NativeMath.log1p(q);
+    const u = 1 + q;
+    nll = rest = log_of(u, q < 1 ? q - (u - 1) : 1 - (u - q));
     base = own;
     mass = q / (1 + q);
     total = s + e;

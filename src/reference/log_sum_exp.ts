@@ -49,6 +49,15 @@
  *
  * [LSE 9] argmax = the lowest j with u_j = m
  *
+ * A twin that may not ask the host for a logarithm takes out the powers of two,
+ * u = 2^k·m, so that m is near 1, and has by log m = log(1 + s) - log(1 - s)
+ * [LSE 10] log u = k·ln2 + 2·atanh s, s = (m - 1)/(m + 1), √½ <= m < √2
+ * with |s| <= 0.1716. The Taylor series needs no fit, and s² gives it 1.5 digits
+ * a term:
+ * [LSE 11] atanh s = s + s·Σ_{i >= 1} s^{2i}/(2i + 1), i <= 9; relative error <= s^20/21 = 2.4e-17
+ * For log1p(q), u = fl(1 + q), and what that rounded off is made good to first
+ * order, q tiny included: log(u + lost) = log u + lost/u, off by lost² at most.
+ *
  * @module
  */
 import { exp } from "./exp.ts";
