@@ -166,7 +166,8 @@ test("the root needs no other package, and its types no GPU", async () => {
 });
 
 /** What the root may be made of: files of the lowest floors, and these rooms. */
-const CORE = /^(mod|src\/((checks|labels|loss|packing|reference|wasm)\/)?\w+)\.ts$/;
+const CORE =
+  /^(mod|src\/((checks|labels|loss|packing|reference|wasm)\/)?\w+)\.ts$/;
 
 Deno.test("the root's module graph has no tokenizer, no template, no shader", async () => {
   const { code, out } = await run(Deno.execPath(), [
