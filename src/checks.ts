@@ -8,10 +8,14 @@
 export type { Action } from "./actions.ts";
 export { outOfRange, show, wrongKind } from "./checks/errors.ts";
 export {
+  checkHeld,
   isListLike,
+  makeRoom,
   readBorders,
   readIds,
   readLabels,
+  readList,
+  readView,
   readWeights,
 } from "./checks/lists.ts";
 export {

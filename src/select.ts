@@ -30,9 +30,11 @@ import {
   outOfRange,
   readFlag,
   readNumber,
+  readView,
   readWord,
   wrongKind,
 } from "./checks.ts";
+import { kindOf } from "./typed_arrays.ts";
 import { findAdapter, GpuUnavailableError } from "./webgpu/device.ts";
 import { type DeviceArray, isDeviceArray } from "./webgpu/ranges.ts";
 
@@ -183,7 +185,10 @@ function arrayOf(logits: unknown): ArrayBufferView | DeviceArray | undefined {
   if (logits === undefined) return undefined;
   const { data } = Object(logits) as { data?: unknown };
   for (const array of [logits, data]) {
-    if (ArrayBuffer.isView(array) || isDeviceArray(array)) return array;
+    if (kindOf(array) !== undefined) {
+      return readView(ACTION, "logits", array as ArrayBufferView);
+    }
+    if (isDeviceArray(array)) return array;
   }
   wrongKind(
     ACTION,

@@ -1,17 +1,30 @@
 /**
- * What a typed array is under whatever its class adds: callers pass subclasses,
- * arrays of another realm (an iframe, a vm context) and proxies of arrays.
+ * What a typed array is under whatever its class, or whoever holds it, adds:
+ * callers pass subclasses, arrays of another realm (an iframe, a vm context),
+ * proxies of arrays, and arrays with a `length` of their own.
  *
  * @module
  */
 
+// what no class can override: the getters of %TypedArray%.prototype
+const { prototype } = Object.getPrototypeOf(Uint8Array);
+const getter = (key: string | symbol) =>
+  Object.getOwnPropertyDescriptor(prototype, key)!.get!;
+const TAG = getter(Symbol.toStringTag), LENGTH = getter("length");
+const BUFFER = getter("buffer"), OFFSET = getter("byteOffset");
+
 /** `"Float32Array"` and the like for a typed array of any realm and class; undefined for all else, a proxy of one included. */
 export function kindOf(value: unknown): string | undefined {
-  if (!ArrayBuffer.isView(value)) return undefined;
-  // the getter of %TypedArray%.prototype, which no class can override
-  const { prototype } = Object.getPrototypeOf(Uint8Array);
-  return Reflect.get(prototype, Symbol.toStringTag, value);
+  return ArrayBuffer.isView(value) ? TAG.call(value) : undefined;
 }
+
+/** How many elements a typed array has, whatever it says. */
+export function lengthOf(array: ArrayBufferView): number {
+  return LENGTH.call(array);
+}
+
+/** The classes of nearly all arrays that come; to ask for a global by its name takes as long as all else here. */
+const USUAL: Readonly<Record<string, unknown>> = { Float32Array, Int32Array };
 
 /** A class of typed arrays. */
 interface ArrayClass<T> {
@@ -19,24 +32,31 @@ interface ArrayClass<T> {
   new (buffer: ArrayBufferLike, byteOffset: number, length: number): T;
 }
 
-/**
- * The array itself if it is of the plain class, else a plain view of the same
- * memory: `subarray` and `slice` of a subclass would call its constructor.
- */
-export function plainView<T extends Float32Array | Uint16Array | Int32Array>(
-  array: T,
+/** Whether an array is of this realm's class, or of a class made of it, with the length that it says. */
+export function isPlain<T extends { length: number }>(
+  array: unknown,
   plain: ArrayClass<T>,
-): T {
-  return Object.getPrototypeOf(array) === plain.prototype
-    ? array
-    : new plain(array.buffer, array.byteOffset, array.length);
+): array is T {
+  return array instanceof plain && ArrayBuffer.isView(array) &&
+    lengthOf(array) === array.length;
+}
+
+/**
+ * A plain view of the same memory, whatever the array is or has of its own:
+ * `subarray` and `slice` of a subclass would call its constructor. An array that is
+ * lost has none.
+ */
+export function plainView<T>(array: T): T {
+  const kind = kindOf(array)!;
+  const plain = (USUAL[kind] ?? Reflect.get(globalThis, kind)) as ArrayClass<T>;
+  return new plain(BUFFER.call(array), OFFSET.call(array), LENGTH.call(array));
 }
 
 /** Whether an empty array is empty because its buffer was taken away or shrunk under it. */
-export function isLost(array: { length: number }): boolean {
-  if (array.length > 0) return false;
+export function isLost(array: ArrayBufferView): boolean {
+  if (lengthOf(array) > 0) return false;
   try {
-    Uint8Array.prototype.keys.call(array as Uint8Array);
+    prototype.keys.call(array);
     return false;
   } catch {
     return true;

@@ -5,26 +5,39 @@
  * @module
  */
 import type { Action } from "../actions.ts";
+import { kindOf, lengthOf } from "../typed_arrays.ts";
 
 /** A value as an error message shows it: short, and telling strings from numbers. */
 export function show(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "bigint") return `${value}n`;
-  if (ArrayBuffer.isView(value) || Array.isArray(value)) {
+  const kind = kindOf(value);
+  if (kind !== undefined || Array.isArray(value)) {
     const list = value as unknown as ArrayLike<unknown>;
+    const length = kind === undefined
+      ? list.length
+      : lengthOf(value as ArrayBufferView);
     const head = Array.from(
-      { length: Math.min(list.length, 8) },
-      (_, i) => String(list[i]),
+      { length: Math.min(length, 8) },
+      (_, i) => element(list[i]),
     ).join(", ");
-    const name = Array.isArray(value) ? "" : value.constructor.name;
-    return `${name}[${head}${
-      list.length > 8 ? `, ... ${list.length} in all` : ""
+    return `${kind ?? ""}[${head}${
+      length > 8 ? `, ... ${length} in all` : ""
     }]`;
   }
   if (typeof value === "object" && value !== null) {
     return `an object with ${Object.keys(value).join(", ") || "no keys"}`;
   }
   return String(value);
+}
+
+/** An element, which may be what has no text: an object without a prototype. */
+function element(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return "an object";
+  }
 }
 
 /** Throws a RangeError; the kind being right, a bigint is shown as the number it is. */
@@ -43,5 +56,14 @@ export function outOfRange(
 export function wrongKind(action: Action, wish: string, value: unknown): never {
   throw new TypeError(
     `Cannot ${action} as ${wish}: current value is ${show(value)}`,
+  );
+}
+
+/** Throws the TypeError of an array whose buffer was taken away. */
+export function lost(action: Action, name: string, value: unknown): never {
+  wrongKind(
+    action,
+    `${name} must not have lost their buffer (it was transferred, or shrunk under them)`,
+    value,
   );
 }

@@ -6,11 +6,15 @@
  */
 import type { Action } from "../actions.ts";
 import type { TokenIds } from "../contract.ts";
-import { kindOf, plainView } from "../typed_arrays.ts";
-import { outOfRange, wrongKind } from "./errors.ts";
+import { isLost, kindOf, plainView } from "../typed_arrays.ts";
+import { lost, outOfRange, wrongKind } from "./errors.ts";
+
+/** Positions are int32. */
+const LONGEST = 0x7fffffff;
 
 /** Whether a value can be indexed like an array of numbers. */
 export function isListLike(value: unknown): value is ArrayLike<unknown> {
+  if (kindOf(value) !== undefined) return true;
   if (
     typeof value !== "object" || value === null || value instanceof DataView
   ) {
@@ -19,6 +23,55 @@ export function isListLike(value: unknown): value is ArrayLike<unknown> {
   const length = (value as { length?: unknown }).length;
   return typeof length === "number" && Number.isSafeInteger(length) &&
     length >= 0;
+}
+
+/**
+ * A list; of a typed array a plain one over the same memory, whose `length` can be
+ * relied on. Any other may say another length each time it is asked: ask once.
+ */
+export function readList<T>(
+  action: Action,
+  name: string,
+  wish: string,
+  value: ArrayLike<T>,
+): ArrayLike<T> {
+  if (kindOf(value) !== undefined) return readView(action, name, value);
+  if (!isListLike(value)) wrongKind(action, `${name} must be ${wish}`, value);
+  return value;
+}
+
+/** A typed array as one of the plain class over the same memory. */
+export function readView<T>(action: Action, name: string, array: T): T {
+  const view = array as ArrayBufferView & T;
+  if (isLost(view)) lost(action, name, view);
+  return plainView(view);
+}
+
+/** Throws if an array has lost its elements since there were `length`: what is read later may be code of the caller's. */
+export function checkHeld(
+  action: Action,
+  name: string,
+  array: Int32Array,
+  length: number,
+): void {
+  if (array.length < length) lost(action, name, array);
+}
+
+/** Room for a list that says how long it is. */
+export function makeRoom<T>(
+  action: Action,
+  name: string,
+  kind: new (length: number) => T,
+  length: number,
+): T {
+  if (length > LONGEST) {
+    outOfRange(action, `${name}.length must be below 2³¹`, length);
+  }
+  try {
+    return new kind(length);
+  } catch {
+    outOfRange(action, `${name}.length must fit into memory`, length);
+  }
 }
 
 /** One element as a whole int32, or an error that names it. */
@@ -49,14 +102,17 @@ export function readIds(
   ids: TokenIds,
 ): Int32Array {
   if (kindOf(ids) === "Int32Array") {
-    return plainView(ids as Int32Array, Int32Array);
+    return readView(action, name, ids as Int32Array);
   }
-  if (!isListLike(ids)) {
-    wrongKind(action, `${name} must be an array of whole numbers`, ids);
-  }
-  const out = new Int32Array(ids.length);
+  const list = readList<number | bigint>(
+    action,
+    name,
+    "an array of whole numbers",
+    ids,
+  );
+  const out = makeRoom(action, name, Int32Array, list.length);
   for (let i = 0; i < out.length; i++) {
-    const id = ids[i];
+    const id = list[i];
     out[i] = typeof id === "number" && (id | 0) === id
       ? id
       : readInteger(action, name, i, id);
@@ -72,11 +128,12 @@ export function readIds(
 export function readLabels(
   action: Action,
   labels: TokenIds,
+  rows: number,
   vocabSize: number,
   ignoreIndex: number,
 ): Int32Array {
-  const out = new Int32Array(labels.length);
-  for (let i = 0; i < out.length; i++) {
+  const out = makeRoom(action, "labels", Int32Array, rows);
+  for (let i = 0; i < rows; i++) {
     const given = labels[i];
     if (typeof given !== "number" && typeof given !== "bigint") {
       wrongKind(action, `labels[${i}] must be a whole number`, given);
@@ -103,15 +160,14 @@ export function readWeights(
   length: number,
 ): Float64Array | null {
   if (weights === undefined) return null;
-  if (!isListLike(weights)) {
-    wrongKind(action, `${name} must be an array of numbers`, weights);
+  const list = readList(action, name, "an array of numbers", weights);
+  const given = list.length;
+  if (given !== length) {
+    outOfRange(action, `${name}.length must equal ${length}`, given);
   }
-  if (weights.length !== length) {
-    outOfRange(action, `${name}.length must equal ${length}`, weights.length);
-  }
-  const out = new Float64Array(length);
+  const out = makeRoom(action, name, Float64Array, length);
   for (let i = 0; i < length; i++) {
-    const weight = weights[i]!;
+    const weight = list[i]!;
     if (typeof weight !== "number") {
       wrongKind(action, `${name}[${i}] must be a number`, weight);
     }
@@ -129,7 +185,7 @@ export function readBorders(
   cuSeqlens: ArrayLike<number>,
   rows: number,
 ): Int32Array {
-  const borders = readIds(action, "cuSeqlens", cuSeqlens);
+  const borders = readIds(action, "cuSeqlens", cuSeqlens).slice(); // read again later
   const last = borders.length - 1;
   if (borders[0] !== 0) {
     outOfRange(action, "cuSeqlens must start at 0", cuSeqlens);

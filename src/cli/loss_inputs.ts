@@ -52,7 +52,14 @@ export function openLossInputs(job: LossJob): LossInputs {
   );
   const labels = judge(
     job.labels,
-    () => readLabels("compute loss", values, vocabSize, job.ignoreIndex),
+    () =>
+      readLabels(
+        "compute loss",
+        values,
+        values.length,
+        vocabSize,
+        job.ignoreIndex,
+      ),
   );
   // [B, T] as the logits say it, or else the labels
   const dims = shape.length === 3 ? shape.slice(0, -1) : labelShape;

@@ -11,6 +11,7 @@ import {
   outOfRange,
   readFlag,
   readIds,
+  readView,
   readWeights,
   readWord,
   wrongKind,
@@ -212,7 +213,9 @@ export function toJsonl(columns: TrainerColumns): string {
     .map(([name, value]) =>
       // typed arrays are lists of numbers here, not objects with numbers as keys
       `${JSON.stringify(name)}:${
-        typeof value === "string" ? JSON.stringify(value) : `[${value}]`
+        typeof value === "string"
+          ? JSON.stringify(value)
+          : `[${readView(ACTION, name, value)}]`
       }`
     );
   return `{${text.join()}}\n`;
@@ -269,7 +272,8 @@ export function tensorsOf(batch: StorableBatch): Map<string, Tensor> {
     ["position_ids", { dtype: "i32", shape, data: positionIds }],
   ]);
   if (tokenWeights) {
-    const data = Float32Array.from(tokenWeights); // what losses multiply in
+    const given = readView(ACTION, "loss_weights", tokenWeights);
+    const data = Float32Array.from(given); // what losses multiply in
     tensors.set("loss_weights", { dtype: "f32", shape, data });
   }
   if (cuSeqlens) {
@@ -279,8 +283,9 @@ export function tensorsOf(batch: StorableBatch): Map<string, Tensor> {
   }
   for (const [name, { shape, data }] of tensors) {
     const count = shape.reduce((product, size) => product * size, 1);
-    if (data.length !== count) {
-      outOfRange(ACTION, `${name} must have ${count} values`, data.length);
+    const values = readView(ACTION, name, data);
+    if (values.length !== count) {
+      outOfRange(ACTION, `${name} must have ${count} values`, values.length);
     }
   }
   return tensors;

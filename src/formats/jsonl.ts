@@ -5,8 +5,9 @@
  *
  * @module
  */
-import { wrongKind } from "../checks.ts";
+import { readView, wrongKind } from "../checks.ts";
 import type { Conversation } from "../row.ts";
+import { kindOf } from "../typed_arrays.ts";
 import {
   type ConversationOptions,
   readConversation,
@@ -81,6 +82,7 @@ export function readConversations(
   const settings = readSettings(options);
   checkSource("read conversations", source);
   return results(
+    "read conversations",
     source,
     (value, line) => ({
       conversation: readConversation(value, line, settings),
@@ -111,16 +113,23 @@ export function readTokenizedRows(
   source: RecordSource,
 ): AsyncGenerator<RowResult, void, void> {
   checkSource("read rows", source);
-  return results(source, (value, line) => ({ row: readRow(value, line) }));
+  const read = (value: unknown, line: number) => ({
+    row: readRow(value, line),
+  });
+  return results("read rows", source, read);
 }
 
+type ReadAction = "read conversations" | "read rows";
+
 function checkSource(
-  action: "read conversations" | "read rows",
+  action: ReadAction,
   source: RecordSource,
 ): void {
   if (typeof source === "string") return;
+  const kind = kindOf(source);
+  if (kind === "Uint8Array") return void readView(action, "source", source);
   if (
-    typeof source === "object" && source !== null &&
+    kind === undefined && typeof source === "object" && source !== null &&
     (Symbol.iterator in source || Symbol.asyncIterator in source)
   ) return;
   wrongKind(
@@ -132,10 +141,11 @@ function checkSource(
 
 /** Each record read, or what is wrong with it. */
 async function* results<T extends object>(
+  action: ReadAction,
   source: RecordSource,
   read: (value: unknown, line: number) => T,
 ): AsyncGenerator<T | { error: LineError }, void, void> {
-  for await (const { unit, number, text } of recordsOf(source)) {
+  for await (const { unit, number, text } of recordsOf(action, source)) {
     let result: T | { error: LineError };
     try {
       result = at(unit, number, () => {
@@ -151,13 +161,18 @@ async function* results<T extends object>(
   }
 }
 
+function isBytes(value: unknown): value is Uint8Array {
+  return kindOf(value) === "Uint8Array";
+}
+
 /** A record of text, or one that is a value already. */
 type AnyRecord = Omit<TextRecord, "text"> & { readonly text: string | object };
 
 async function* recordsOf(
+  action: ReadAction,
   source: RecordSource,
 ): AsyncGenerator<AnyRecord, void, void> {
-  const items = typeof source === "string" || source instanceof Uint8Array
+  const items = typeof source === "string" || isBytes(source)
     ? splitLines([source])
     : source;
   let list: ListCutter | null = null;
@@ -165,12 +180,14 @@ async function* recordsOf(
   let number = 0;
   for await (const item of items) {
     number++;
-    if (typeof item !== "string" && !(item instanceof Uint8Array)) {
+    if (typeof item !== "string" && !isBytes(item)) {
       yield { unit: "line", number, text: item };
       isFirst = false;
       continue;
     }
-    let text = decodeLine(item);
+    let text = decodeLine(
+      isBytes(item) ? readView(action, `line ${number}`, item) : item,
+    );
     if (typeof text === "string") {
       // some editors put a byte order mark first; JSON forbids it
       if (number === 1) text = text.replace(/^\uFEFF/, "");

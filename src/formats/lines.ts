@@ -5,6 +5,8 @@
  *
  * @module
  */
+import { readView, wrongKind } from "../checks.ts";
+import { kindOf } from "../typed_arrays.ts";
 
 /** One record: its text, what its number counts, and its number from 1. */
 export interface TextRecord {
@@ -21,6 +23,7 @@ export interface TextRecord {
  *
  * @param chunks The pieces, all text or all bytes.
  * @returns The lines, as text or as bytes.
+ * @throws {TypeError} When a piece is neither.
  *
  * @example
  * ```ts
@@ -35,7 +38,8 @@ export async function* splitLines<T extends string | Uint8Array>(
   chunks: Iterable<T> | AsyncIterable<T>,
 ): AsyncGenerator<string | Uint8Array, void, void> {
   let pending: T[] = []; // pieces of the line that has begun
-  for await (const chunk of chunks) {
+  for await (const given of chunks) {
+    const chunk = readChunk(given);
     let from = 0;
     for (let to; (to = feedAt(chunk, from)) >= 0; from = to + 1) {
       pending.push(cut(chunk, from, to));
@@ -45,6 +49,15 @@ export async function* splitLines<T extends string | Uint8Array>(
     if (from < chunk.length) pending.push(cut(chunk, from, chunk.length));
   }
   if (pending.length > 0) yield join(pending);
+}
+
+/** Text as it is, bytes as plain ones: the slice of Node's Buffer does not copy. */
+function readChunk<T extends string | Uint8Array>(chunk: T): T {
+  if (typeof chunk === "string") return chunk;
+  if (kindOf(chunk) !== "Uint8Array") {
+    wrongKind("split lines", "chunks must be text or bytes", chunk);
+  }
+  return readView("split lines", "chunks", chunk);
 }
 
 function feedAt(chunk: string | Uint8Array, from: number): number {

@@ -10,11 +10,12 @@
  *
  * @module
  */
-import { outOfRange, wrongKind } from "../checks.ts";
+import { outOfRange } from "../checks.ts";
 import { short } from "./fault.ts";
 import {
   bytesOf,
   countOf,
+  readBytes,
   sizeOf,
   type Tensor,
   tensorOf,
@@ -116,9 +117,7 @@ export function npyHeader(
  * ```
  */
 export function decodeNpy(bytes: Uint8Array): Tensor {
-  if (!(bytes instanceof Uint8Array)) {
-    wrongKind("decode npy", "bytes must be a Uint8Array", bytes);
-  }
+  bytes = readBytes("decode npy", bytes);
   if (MAGIC.some((byte, i) => bytes[i] !== byte)) broken("it has no magic");
   const major = bytes[6], minor = bytes[7];
   if (major === undefined || minor === undefined) broken("it has no version");

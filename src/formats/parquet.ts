@@ -15,6 +15,7 @@ import {
   checkOptions,
   outOfRange,
   readIds,
+  readList,
   readWeights,
   show,
   wrongKind,
@@ -246,7 +247,12 @@ function readCell(
   if (columns[name] === "list<int32>") {
     return Array.from(readIds(ACTION, place, value as TokenIds));
   }
-  const weights = value as ArrayLike<number>;
+  const weights = readList(
+    ACTION,
+    place,
+    "an array of numbers",
+    value as ArrayLike<number>,
+  );
   return Array.from(readWeights(ACTION, place, weights, weights.length)!);
 }
 

@@ -5,7 +5,8 @@
  *
  * @module
  */
-import { checkOptions, wrongKind } from "../checks.ts";
+import { checkOptions, readView, wrongKind } from "../checks.ts";
+import { kindOf } from "../typed_arrays.ts";
 import { absent } from "./parquet.ts";
 
 /** A file that is read in pieces: an ArrayBuffer, or anything that can cut itself like one. */
@@ -64,7 +65,12 @@ export function readParquetRows(
   ) {
     wrongKind("read rows", "source must be bytes or a file", source);
   }
-  return rowsOf(source, options);
+  const isBytes = kindOf(source) === "Uint8Array";
+  return rowsOf(
+    // the slice of Node's Buffer does not copy
+    isBytes ? readView("read rows", "source", source) : source,
+    options,
+  );
 }
 
 async function* rowsOf(
@@ -80,10 +86,8 @@ async function* rowsOf(
     byteLength: source.byteLength,
     async slice(start: number, end?: number): Promise<ArrayBuffer> {
       try {
-        if (!(source instanceof Uint8Array)) {
-          return await source.slice(start, end);
-        }
-        return source.slice(start, end).buffer as ArrayBuffer;
+        const piece = await source.slice(start, end);
+        return "buffer" in piece ? piece.buffer as ArrayBuffer : piece;
       } catch (error) {
         failure = { error };
         throw error;

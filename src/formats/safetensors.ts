@@ -16,6 +16,7 @@ import {
   bytesOf,
   countOf,
   type NamedShape,
+  readBytes,
   sizeOf,
   type Tensor,
   TENSOR_TYPES,
@@ -166,9 +167,7 @@ function checkName(name: unknown): void {
  * ```
  */
 export function decodeSafetensors(bytes: Uint8Array): SafetensorsFile {
-  if (!(bytes instanceof Uint8Array)) {
-    wrongKind("decode safetensors", "bytes must be a Uint8Array", bytes);
-  }
+  bytes = readBytes("decode safetensors", bytes);
   if (bytes.length < 8) broken(`it has ${bytes.length} bytes, fewer than 8`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = Number(view.getBigUint64(0, true));

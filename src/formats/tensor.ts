@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { type Action, outOfRange, wrongKind } from "../checks.ts";
+import { type Action, outOfRange, readView, wrongKind } from "../checks.ts";
+import { kindOf } from "../typed_arrays.ts";
 
 /** How values are stored; f16 and bf16 travel as `Uint16Array` bit patterns. */
 export type TensorType =
@@ -104,19 +105,28 @@ export function bytesOf(
     const types = TENSOR_TYPES.join(", ");
     outOfRange(action, `${name}.dtype must be one of ${types}`, dtype);
   }
-  if (!(data instanceof ARRAYS[dtype])) {
+  if (kindOf(data) !== ARRAYS[dtype].name) {
     wrongKind(action, `${name}.data must be a ${ARRAYS[dtype].name}`, data);
   }
+  const values = readView(action, `${name}.data`, data);
   const count = Array.isArray(shape) ? countOf(shape) : NaN;
   if (Number.isNaN(count)) {
     outOfRange(action, `${name}.shape must be a list of sizes`, shape);
   }
-  if (data.length !== count) {
+  if (values.length !== count) {
     const wish = `${name}.data must have the ${count} values of its shape`;
-    outOfRange(action, wish, data.length);
+    outOfRange(action, wish, values.length);
   }
   checkEndian(action);
-  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
+
+/** A file's bytes as plain ones: the `slice` of Node's Buffer does not copy, for one. */
+export function readBytes(action: Action, bytes: Uint8Array): Uint8Array {
+  if (kindOf(bytes) !== "Uint8Array") {
+    wrongKind(action, "bytes must be a Uint8Array", bytes);
+  }
+  return readView(action, "bytes", bytes);
 }
 
 /** A tensor of bytes that are exactly as many as it needs; the bytes are copied. */

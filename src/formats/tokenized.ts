@@ -9,6 +9,7 @@
 import { checkOptions, readCount } from "../checks.ts";
 import { IGNORE_INDEX } from "../contract.ts";
 import type { Sample } from "../row.ts";
+import { isLost, kindOf, plainView } from "../typed_arrays.ts";
 import {
   at,
   fault,
@@ -179,8 +180,12 @@ function readIntegers(
 
 function elementsOf(place: string, value: unknown): ArrayLike<unknown> {
   if (Array.isArray(value)) return value;
-  if (ArrayBuffer.isView(value) && !(value instanceof DataView)) {
-    return value as unknown as ArrayLike<unknown>;
+  if (kindOf(value) !== undefined) {
+    const array = value as ArrayBufferView & ArrayLike<unknown>;
+    if (!isLost(array)) return plainView(array);
+    throw new SyntaxError(
+      `${place} must not have lost its buffer (it was transferred, or shrunk under it)`,
+    );
   }
   fault(place, "a list of numbers", value);
 }

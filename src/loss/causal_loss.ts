@@ -8,6 +8,7 @@ import {
   outOfRange,
   readFlag,
   readIds,
+  readList,
   wrongKind,
 } from "../checks.ts";
 import type {
@@ -133,15 +134,13 @@ export function readBatch(
   }
   merged.shift = true;
   if (isListLike(batch)) return { labels: batch as TokenIds, merged };
-  const { labels, ignoreIndex, cuSeqlens, sequenceLength, tokenWeights } =
-    batch;
-  if (!isListLike(labels)) {
-    wrongKind(
-      "compute loss",
-      "batch.labels must be an array of whole numbers",
-      labels,
-    );
-  }
+  const { ignoreIndex, cuSeqlens, sequenceLength, tokenWeights } = batch;
+  const labels = readList<number | bigint>(
+    "compute loss",
+    "batch.labels",
+    "an array of whole numbers",
+    batch.labels,
+  ) as TokenIds;
   if (options.cuSeqlens === undefined && options.sequenceLength === undefined) {
     if (cuSeqlens !== undefined) {
       merged.cuSeqlens = coverPadding(cuSeqlens, labels.length);

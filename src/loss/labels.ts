@@ -4,11 +4,13 @@
  * @module
  */
 import {
+  checkHeld,
   checkOptions,
   isListLike,
   outOfRange,
   readIds,
   readIgnoreIndex,
+  readList,
   show,
   wrongKind,
 } from "../checks.ts";
@@ -65,11 +67,12 @@ export function maskLabels(
     wrongKind(ACTION, "spans must be a list of [start, end)", spans);
   }
   const flat: number[] = [];
+  const { length } = ids;
   let index = 0;
   for (const span of spans) {
-    checkSpan(span, index++, ids.length);
-    flat.push(Number(span[0]), Number(span[1]));
+    flat.push(...readSpan(span, index++, length));
   }
+  checkHeld(ACTION, "inputIds", ids, length);
   return sharedEngine(false).maskLabels(
     ids,
     Int32Array.from(flat),
@@ -77,11 +80,11 @@ export function maskLabels(
   );
 }
 
-function checkSpan(span: TokenSpan, index: number, length: number): void {
+function readSpan(span: TokenSpan, index: number, length: number): TokenSpan {
   if (!isListLike(span) || span.length !== 2) {
     wrongKind(ACTION, `span ${index} must be a pair [start, end)`, span);
   }
-  const [start, end] = span;
+  const { 0: start, 1: end } = span;
   if (typeof start !== "number" || typeof end !== "number") {
     wrongKind(ACTION, `span ${index} must be two whole numbers`, span);
   }
@@ -97,10 +100,11 @@ function checkSpan(span: TokenSpan, index: number, length: number): void {
   if (wish !== null) {
     throw new RangeError(
       `Cannot mask labels as span ${index} must ${wish}: current value is ${
-        show(Array.from(span))
+        show([start, end])
       }${wish.startsWith("end within") ? "" : ` of ${length} tokens`}`,
     );
   }
+  return [start, end];
 }
 
 /**
@@ -137,19 +141,23 @@ export function labelsFromMask(
     options.ignoreIndex,
     IGNORE_INDEX,
   );
-  if (!isListLike(mask)) {
-    wrongKind(ACTION, "mask must be an array of 0 and 1", mask);
-  }
-  if (mask.length !== ids.length) {
+  const list = readList<number | boolean | bigint>(
+    ACTION,
+    "mask",
+    "an array of 0 and 1",
+    mask,
+  );
+  const count = list.length;
+  if (count !== ids.length) {
     outOfRange(
       ACTION,
       `mask.length must equal the ${ids.length} tokens`,
-      mask.length,
+      count,
     );
   }
   const labels = new Int32Array(ids.length);
   for (let i = 0; i < labels.length; i++) {
-    const bit = mask[i];
+    const bit = list[i];
     if (!["number", "boolean", "bigint"].includes(typeof bit)) {
       wrongKind(ACTION, `mask[${i}] must be 0 or 1`, bit);
     }
@@ -159,5 +167,6 @@ export function labelsFromMask(
     }
     labels[i] = trained === 1 ? ids[i]! : ignoreIndex;
   }
+  checkHeld(ACTION, "inputIds", ids, labels.length);
   return labels;
 }

@@ -6,6 +6,7 @@
 import {
   isListLike,
   outOfRange,
+  readList,
   readNumber,
   readWord,
   wrongKind,
@@ -171,7 +172,7 @@ function allocate(rows: number, vocabSize: number): Float32Array {
 export function readUpstream(
   { problem }: Prepared,
   upstream: GradOptions["upstream"],
-): number | ArrayLike<number> {
+): number | Float64Array {
   if (!isListLike(upstream)) {
     return readNumber(
       ACTION,
@@ -182,22 +183,26 @@ export function readUpstream(
       Number.isFinite,
     );
   }
-  const list = upstream as ArrayLike<number>;
-  if (list.length !== problem.rows) {
+  const list = readList(ACTION, "upstream", "an array of numbers", upstream);
+  const count = list.length;
+  if (count !== problem.rows) {
     outOfRange(
       ACTION,
       `upstream.length must equal the ${problem.rows} rows`,
-      list.length,
+      count,
     );
   }
-  for (let i = 0; i < list.length; i++) {
+  const values = new Float64Array(count);
+  for (let i = 0; i < count; i++) {
     if (problem.targets[i] === problem.ignoreIndex) continue;
-    if (typeof list[i] !== "number") {
-      wrongKind(ACTION, `upstream[${i}] must be a number`, list[i]);
+    const value = list[i];
+    if (typeof value !== "number") {
+      wrongKind(ACTION, `upstream[${i}] must be a number`, value);
     }
-    if (!Number.isFinite(list[i])) {
-      outOfRange(ACTION, `upstream[${i}] must be finite`, list[i]);
+    if (!Number.isFinite(value)) {
+      outOfRange(ACTION, `upstream[${i}] must be finite`, value);
     }
+    values[i] = value;
   }
-  return list;
+  return values;
 }

@@ -4,10 +4,14 @@
  *
  * @module
  */
+import { readIds, readView } from "../checks.ts";
 import type { LossResult, PerSequence } from "../contract.ts";
 import { exactTerms, roundedSum } from "../reference/exact_sum.ts";
+import { kindOf } from "../typed_arrays.ts";
 import { sharedEngine } from "../wasm/workspace.ts";
 import { metricsOf, reduced } from "./result.ts";
+
+const ACTION = "merge losses";
 
 /**
  * Merges the results of disjoint parts of one batch.
@@ -83,9 +87,9 @@ export function mergeLoss(partials: Iterable<LossResult>): LossResult {
     nonFiniteRows: add((part) => part.nonFiniteRows),
     perSequence,
   });
-  const perToken = join(parts.map((part) => part.perToken));
+  const perToken = join("perToken", parts.map((part) => part.perToken));
   if (perToken !== null) merged.perToken = perToken;
-  const logSumExp = join(parts.map((part) => part.logSumExp));
+  const logSumExp = join("logSumExp", parts.map((part) => part.logSumExp));
   if (logSumExp !== null) merged.logSumExp = logSumExp;
   const metrics = parts.map((part) => part.metrics);
   if (metrics.every((m) => m !== undefined)) {
@@ -138,17 +142,21 @@ function check(parts: LossResult[]): LossResult {
   return first;
 }
 
-/** Arrays end to end, or null if one is missing. */
-function join(arrays: (Float64Array | undefined)[]): Float64Array | null {
-  const odd = arrays.find((a) =>
-    a !== undefined && !(a instanceof Float64Array)
+/** Arrays of the same name end to end, or null if one is missing. */
+function join(
+  name: string,
+  given: (Float64Array | undefined)[],
+): Float64Array | null {
+  const odd = given.find((a) =>
+    a !== undefined && kindOf(a) !== "Float64Array"
   );
   if (odd !== undefined) {
     throw new TypeError(
       "Cannot merge losses as their arrays must be Float64Arrays (JSON does not keep those; structuredClone does): current value is an object",
     );
   }
-  if (!arrays.every((array) => array !== undefined)) return null;
+  if (!given.every((array) => array !== undefined)) return null;
+  const arrays = given.map((array) => readView(ACTION, name, array));
   const joined = new Float64Array(arrays.reduce((n, a) => n + a.length, 0));
   let at = 0;
   for (const array of arrays) {
@@ -159,11 +167,20 @@ function join(arrays: (Float64Array | undefined)[]): Float64Array | null {
 }
 
 function joinSequences(parts: LossResult[]): PerSequence | null {
-  const sum = join(parts.map((part) => part.perSequence?.sum));
-  const weightSum = join(parts.map((part) => part.perSequence?.weightSum));
+  const column = (name: "sum" | "weightSum") =>
+    join(`perSequence.${name}`, parts.map((part) => part.perSequence?.[name]));
+  const sum = column("sum"), weightSum = column("weightSum");
   if (sum === null || weightSum === null) return null;
   const activeTokens = Int32Array.from(
-    parts.flatMap((part) => Array.from(part.perSequence!.activeTokens)),
+    parts.flatMap(({ perSequence }) =>
+      Array.from(
+        readIds(
+          ACTION,
+          "perSequence.activeTokens",
+          perSequence!.activeTokens,
+        ),
+      )
+    ),
   );
   return { sum, weightSum, activeTokens };
 }

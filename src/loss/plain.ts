@@ -14,6 +14,7 @@ import {
 } from "../contract.ts";
 import { NON_FINITE } from "../engine.ts";
 import { roundedSum } from "../reference/exact_sum.ts";
+import { isPlain } from "../typed_arrays.ts";
 import { checkLength } from "./problem.ts";
 import { inWorkspace, sharedEngine } from "../wasm/workspace.ts";
 
@@ -26,9 +27,9 @@ export function plainLoss(
   labels: TokenIds,
   options: LossOptions | undefined,
 ): LossResult | null {
-  if (options !== undefined || !(logits instanceof Float32Array)) return null;
-  if (!ArrayBuffer.isView(logits)) return null; // a proxy of one
-  if (!(labels instanceof Int32Array || Array.isArray(labels))) return null;
+  if (options !== undefined || !isPlain(logits, Float32Array)) return null;
+  const narrow = isPlain(labels, Int32Array);
+  if (!narrow && !Array.isArray(labels)) return null;
   const rows = labels.length, vocabSize = logits.length / rows;
   // whole, positive, and not the NaN or Infinity of no labels
   if (logits.length > SMALL || (vocabSize | 0) !== vocabSize || vocabSize < 1) {
@@ -36,7 +37,6 @@ export function plainLoss(
   }
   if (inWorkspace(logits)) return null;
   // each label is read once: reading an array may run code of the caller's
-  const narrow = labels instanceof Int32Array;
   const ids = narrow ? labels : new Int32Array(rows);
   let active = 0;
   for (let i = 0; i < rows; i++) {

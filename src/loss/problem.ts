@@ -6,15 +6,14 @@
  */
 import {
   checkOptions,
-  isListLike,
   outOfRange,
   readFlag,
   readIgnoreIndex,
   readLabels,
+  readList,
   readNumber,
   readWeights,
   readWord,
-  wrongKind,
 } from "../checks.ts";
 import {
   IGNORE_INDEX,
@@ -99,17 +98,20 @@ export function prepare(
       ? undefined
       : readWord<LogitsType>(ACTION, "dtype", options.dtype, DTYPES),
   );
-  if (!isListLike(labels)) {
-    wrongKind(ACTION, "labels must be an array of whole numbers", labels);
-  }
-  const shape = readShape(logits, storage.array.length, labels.length, options);
+  const list = readList<number | bigint>(
+    ACTION,
+    "labels",
+    "an array of whole numbers",
+    labels,
+  ) as TokenIds;
+  const shape = readShape(logits, storage.array.length, list.length, options);
   const { rows, vocabSize } = shape;
   const ignoreIndex = readIgnoreIndex(
     ACTION,
     options.ignoreIndex,
     IGNORE_INDEX,
   );
-  const targets = readLabels(ACTION, labels, vocabSize, ignoreIndex);
+  const targets = readLabels(ACTION, list, rows, vocabSize, ignoreIndex);
   const borders = readSequences(shape, options);
   const shift = readFlag(ACTION, "shift", options.shift);
   const weights = readWeights(

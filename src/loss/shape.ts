@@ -4,13 +4,7 @@
  *
  * @module
  */
-import {
-  isListLike,
-  outOfRange,
-  readBorders,
-  readCount,
-  wrongKind,
-} from "../checks.ts";
+import { outOfRange, readBorders, readCount, readList } from "../checks.ts";
 import type { Logits, LogitsTensor, LossOptions } from "../contract.ts";
 import { equalBorders } from "../labels/sequences.ts";
 
@@ -45,10 +39,10 @@ export function readShape(
   let vocabSize = readCount(ACTION, "vocabSize", options.vocabSize, 1);
   let sequenceLength: number | undefined;
   if (isTensor(logits)) {
-    if (!isListLike(logits.dims)) {
-      wrongKind(ACTION, "dims must be an array of whole numbers", logits.dims);
-    }
-    const dims = Array.from(logits.dims, Number);
+    const dims = Array.from(
+      readList(ACTION, "dims", "an array of whole numbers", logits.dims),
+      Number,
+    );
     const size = dims.reduce((product, d) => product * d, 1);
     if (
       (dims.length !== 2 && dims.length !== 3) || size !== length ||

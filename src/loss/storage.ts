@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { type Action, wrongKind } from "../checks.ts";
+import { type Action, readView, wrongKind } from "../checks.ts";
 import type { HalfArray, LogitsArray, LogitsType } from "../contract.ts";
 import { halfBits } from "../half.ts";
-import { isLost, kindOf, plainView } from "../typed_arrays.ts";
+import { kindOf } from "../typed_arrays.ts";
 
 /** Logits as the engines read them: the stored numbers, and how they are stored. */
 export function readStorage(
@@ -18,7 +18,7 @@ export function readStorage(
   let array: Float32Array | Uint16Array;
   let natural: LogitsType;
   if (kind === "Float32Array") {
-    array = plainView(data as Float32Array, Float32Array);
+    array = readView(action, "logits", data as Float32Array);
     natural = "f32";
   } else if (kind === "Uint16Array") {
     if (dtype !== "bf16" && dtype !== "f16") {
@@ -28,22 +28,15 @@ export function readStorage(
         dtype,
       );
     }
-    array = plainView(data as Uint16Array, Uint16Array);
+    array = readView(action, "logits", data as Uint16Array);
     natural = dtype;
   } else if (kind === "Float16Array") {
-    array = halfBits(data as HalfArray);
+    array = halfBits(readView(action, "logits", data as HalfArray));
     natural = "f16";
   } else {
     wrongKind(
       action,
       "logits must be a Float32Array, a Float16Array, a Uint16Array of bf16 or f16 bits, or a tensor { data, dims } of one",
-      data,
-    );
-  }
-  if (isLost(data)) {
-    wrongKind(
-      action,
-      "logits must not have lost their buffer (it was transferred, or shrunk under them)",
       data,
     );
   }

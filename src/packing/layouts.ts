@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { outOfRange } from "../checks.ts";
+import { type Action, outOfRange, readView } from "../checks.ts";
 import type { CausalBatch } from "../contract.ts";
 import type { PackedDocument, PackedSpan, TokenPlace } from "./types.ts";
 
@@ -107,6 +107,7 @@ export class Layout implements LayoutFields, CausalBatch {
    * @throws {RangeError} The mask would have 2³¹ elements or more.
    */
   denseMask(): Uint8Array {
+    checkLayout(ACTION, this);
     return denseMask(this.documentIds, 1, this.documentIds.length);
   }
 
@@ -174,7 +175,17 @@ export class PaddedBatch extends Layout {
 
   /** [B, L, L], one block-causal mask per row. */
   override denseMask(): Uint8Array {
+    checkLayout(ACTION, this);
     return denseMask(this.documentIds, ...this.dims);
+  }
+}
+
+/** Throws if arrays of a layout were given away, to a worker perhaps, so that nothing can be made of it any more. */
+export function checkLayout(action: Action, layout: LayoutFields): void {
+  const { inputIds, labels, positionIds, documentIds, tokenWeights } = layout;
+  const arrays = { inputIds, labels, positionIds, documentIds, tokenWeights };
+  for (const [name, array] of Object.entries(arrays)) {
+    if (array !== undefined) readView(action, name, array);
   }
 }
 

@@ -13,6 +13,7 @@ import {
 import { IGNORE_INDEX } from "../contract.ts";
 import type { Sample } from "../row.ts";
 import { lay } from "./lay.ts";
+import { checkLayout } from "./layouts.ts";
 import { PackedBatch } from "./packed.ts";
 import { plan, type Planning, readPlanning } from "./plan.ts";
 import { type ReadSample, readSamples, withFieldsOf } from "./samples.ts";
@@ -175,6 +176,7 @@ export function unpack<S extends Sample>(packed: PackedBatch<S>): S[] {
   if (!Array.isArray(packed?.origin?.samples)) {
     wrongKind("unpack", "packed must be what packSequences returns", packed);
   }
+  checkLayout("unpack", packed);
   const { inputIds, documents, origin } = packed;
   // what the boundary law and ignored labels overwrote
   const labels = packed.labels.slice();

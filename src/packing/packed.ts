@@ -7,7 +7,12 @@
 import { checkOptions, readFlag } from "../checks.ts";
 import type { Sample } from "../row.ts";
 import { moveSpan } from "./lay.ts";
-import { Layout, type LayoutFields, type PaddedBatch } from "./layouts.ts";
+import {
+  checkLayout,
+  Layout,
+  type LayoutFields,
+  type PaddedBatch,
+} from "./layouts.ts";
 import { padRows, readPadding } from "./padding.ts";
 import type {
   FlatOptions,
@@ -77,6 +82,7 @@ export class FlatBatch extends Layout implements FlatFields {
    */
   padded(options: PadOptions): PaddedBatch {
     checkOptions(ACTION, "options", options, PAD_OPTIONS);
+    checkLayout(ACTION, this);
     const { documents } = this;
     const first = documents[0]?.pack ?? 0; // a pack alone is row 0
     const rowOf = (d: number) => documents[d]!.pack - first;
@@ -97,6 +103,7 @@ export class FlatBatch extends Layout implements FlatFields {
    */
   flat(options: FlatOptions): FlatBatch {
     checkOptions(ACTION, "options", options, FLAT_OPTIONS);
+    checkLayout(ACTION, this);
     const { coverPadding, ...rest } = options;
     const cover = readFlag(ACTION, "coverPadding", coverPadding);
     const whole = Int32Array.of(0, this.inputIds.length);

@@ -7,9 +7,10 @@
 import {
   type Action,
   checkOptions,
-  isListLike,
+  makeRoom,
   outOfRange,
   readCount,
+  readList,
   readWord,
   wrongKind,
 } from "../checks.ts";
@@ -63,13 +64,16 @@ export function planPacks(
 ): PackPlan {
   const action = "plan packs";
   checkOptions(action, "options", options, OPTIONS);
-  if (!isListLike(lengths)) {
-    wrongKind(action, "lengths must be an array of whole numbers", lengths);
-  }
+  const list = readList(
+    action,
+    "lengths",
+    "an array of whole numbers",
+    lengths,
+  );
   const planning = readPlanning(action, options);
-  const checked = new Int32Array(lengths.length);
+  const checked = makeRoom(action, "lengths", Int32Array, list.length);
   for (let i = 0; i < checked.length; i++) {
-    const length = lengths[i];
+    const length = list[i];
     if (typeof length !== "number") {
       wrongKind(action, `lengths[${i}] must be a number`, length);
     }

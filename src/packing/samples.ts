@@ -6,6 +6,7 @@
  */
 import {
   type Action,
+  checkHeld,
   isListLike,
   outOfRange,
   readIds,
@@ -14,6 +15,7 @@ import {
 } from "../checks.ts";
 import type { TokenSpan } from "../contract.ts";
 import type { Sample } from "../row.ts";
+import { kindOf } from "../typed_arrays.ts";
 import type { KeptSample } from "./types.ts";
 
 /** A checked sample. `ids` may be the caller's own array, so it is read and never written. */
@@ -26,7 +28,7 @@ export interface ReadSample<S extends Sample = Sample> {
   weights: Float64Array | null;
   /** Copies of the spans; null where they were not given. */
   spans: TokenSpan[] | null;
-  /** What to give back with the rebuilt tokens. */
+  /** What to give back with the rebuilt tokens; arrays of no kind of the language's own come back as an Array. */
   kept: KeptSample<S>;
 }
 
@@ -56,6 +58,11 @@ export function readSamples<S extends Sample>(
     }
     list.push(read);
   }
+  // to go on to the next may have been code of the caller's
+  list.forEach(({ ids, labels, kept }, i) => {
+    checkHeld(action, `samples[${i}].inputIds`, ids, kept.length);
+    checkHeld(action, `samples[${i}].labels`, labels, kept.length);
+  });
   return list;
 }
 
@@ -94,9 +101,9 @@ export function readSample<S extends Sample>(
     kept: {
       length: ids.length,
       kinds: {
-        inputIds: kindOf(inputIds),
-        labels: labels === undefined ? null : kindOf(labels),
-        weights: weights === undefined ? null : kindOf(weights),
+        inputIds: kindOf(inputIds) ?? "Array",
+        labels: labels === undefined ? null : kindOf(labels) ?? "Array",
+        weights: weights === undefined ? null : kindOf(weights) ?? "Array",
       },
       spans: readSpans,
       fields,
@@ -154,7 +161,7 @@ function checkSpans(
     if (!isListLike(span) || span.length !== 2) {
       wrongKind(action, `${title} must be a pair [start, end)`, span);
     }
-    const [start, end] = span;
+    const { 0: start, 1: end } = span;
     if (typeof start !== "number" || typeof end !== "number") {
       wrongKind(action, `${title} must be two whole numbers`, span);
     }
@@ -190,11 +197,4 @@ function labelsOf(
     labels.set(ids.subarray(start, end), start);
   }
   return labels;
-}
-
-/** The name of an array's kind; what is no array of the language's own comes back as an Array. */
-function kindOf(list: ArrayLike<unknown>): string {
-  return ArrayBuffer.isView(list)
-    ? (list as unknown as { [Symbol.toStringTag]: string })[Symbol.toStringTag]
-    : "Array";
 }

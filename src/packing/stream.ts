@@ -114,7 +114,7 @@ async function* stream<S extends Sample>(
   };
   let index = 0;
   for await (const sample of samples) {
-    const read = readSample(ACTION, sample, index, ignoreIndex);
+    const read = owned(readSample(ACTION, sample, index, ignoreIndex));
     let { length } = read.ids;
     if (length > maxLength) {
       if (overlong === "error") {
@@ -141,6 +141,13 @@ async function* stream<S extends Sample>(
   if (homeless.length > 0) {
     yield packRead(ACTION, homeless, planning, ignoreIndex);
   }
+}
+
+/** The same in arrays of our own: until its pack is full its giver may use the buffers again. */
+function owned<S extends Sample>(read: ReadSample<S>): ReadSample<S> {
+  const ids = read.ids.slice();
+  const labels = read.labels === read.ids ? ids : read.labels.slice();
+  return { ...read, ids, labels };
 }
 
 /** The pack with the least room, the oldest of equals. */

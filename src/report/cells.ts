@@ -6,9 +6,9 @@
  * @module
  */
 import {
-  isListLike,
   outOfRange,
   readIds,
+  readList,
   readWeights,
   wrongKind,
 } from "../checks.ts";
@@ -104,22 +104,21 @@ export function checkRow(row: ReportRow): void {
     aligned.push(...Object.entries({ weights, offsets, owners }));
     aligned.push(...Object.entries({ fields, reasons }));
   } else if (row.pieces !== undefined) aligned.push(["pieces", row.pieces]);
-  if (!isListLike(row.inputIds)) {
-    wrongKind("show row", "inputIds must be an array of ids", row.inputIds);
-  }
-  const count = row.inputIds.length;
+  const count = lengthOf("inputIds", "an array of ids", row.inputIds);
   for (const [name, list] of aligned) {
-    if (!isListLike(list)) {
-      wrongKind("show row", `${name} must be an array`, list);
-    }
-    if (list.length !== count) {
+    const length = lengthOf(name, "an array", list);
+    if (length !== count) {
       outOfRange(
         "show row",
         `${name} must have a value for each of ${count} tokens`,
-        list.length,
+        length,
       );
     }
   }
+}
+
+function lengthOf(name: string, wish: string, list: unknown): number {
+  return readList("show row", name, wish, list as ArrayLike<unknown>).length;
 }
 
 function cellsOfChat(row: EncodedChat): Cell[] {

@@ -11,6 +11,7 @@ import {
   outOfRange,
   readBorders,
   readLabels,
+  readList,
   readNumber,
   readWeights,
   wrongKind,
@@ -65,7 +66,7 @@ export interface Intake {
   /** The new gradient. */
   made: Range | null;
   /** What the gradient is multiplied by, where the host knows it. */
-  upstream: number | ArrayLike<number>;
+  upstream: number | Float64Array;
   /** What the weigher is to read; null where the host knows all. */
   device: {
     labels: Sent<Int32Array>;
@@ -94,7 +95,7 @@ export function takeIn(given: GpuBatch, expected: Expected): Intake {
 
   const borders = given.cuSeqlens === undefined
     ? expected.borders
-    : readBorders(ACTION, given.cuSeqlens, rows).slice(); // read again later
+    : readBorders(ACTION, given.cuSeqlens, rows);
   const { ignoreIndex } = template.problem;
   const { labels, tokenWeights, upstream } = given;
   const targets = isDeviceArray(labels)
@@ -131,7 +132,9 @@ export function takeIn(given: GpuBatch, expected: Expected): Intake {
   const scored = { ...batch, problem: { ...problem, targets: targetOf } };
   const factors = isDeviceArray(upstream)
     ? 1
-    : rules.readUpstream(scored, upstream);
+    : known || !isListLike(upstream)
+    ? rules.readUpstream(scored, upstream)
+    : readNumbers(upstream, rows);
   if (![labels, tokenWeights, upstream].some(isDeviceArray)) {
     scored.problem.rowWeights = shift && rowWeights !== null
       ? shiftLeft(rowWeights, borders, 0)
@@ -156,7 +159,7 @@ export function takeIn(given: GpuBatch, expected: Expected): Intake {
       ? { range: range("upstream", upstream) }
       : typeof factors === "number"
       ? factors
-      : { values: numbersOf(factors, known) },
+      : { values: Float32Array.from(factors) },
   };
   return { batch, logits, made, upstream: factors, device };
 }
@@ -167,32 +170,36 @@ function readHostLabels(
   vocabSize: number,
   ignoreIndex: number,
 ): Int32Array {
-  if (!isListLike(labels)) {
-    wrongKind(
-      ACTION,
-      "labels must be an array of whole numbers or a GPUBuffer",
-      labels,
-    );
-  }
-  if (labels.length !== rows) {
+  const list = readList(
+    ACTION,
+    "labels",
+    "an array of whole numbers or a GPUBuffer",
+    labels as ArrayLike<number>,
+  );
+  const count = list.length;
+  if (count !== rows) {
     outOfRange(
       ACTION,
       `labels.length must equal the ${rows} rows of the plan`,
-      labels.length,
+      count,
     );
   }
-  // a copy: the caller's array may change before the handle is read
-  return readLabels(ACTION, labels as number[], vocabSize, ignoreIndex).slice();
+  return readLabels(ACTION, list, rows, vocabSize, ignoreIndex);
 }
 
-/** Upstream as float32; where it is known which rows are scored, that of others may be anything. */
-function numbersOf(list: ArrayLike<unknown>, known: boolean): Float32Array {
-  return Float32Array.from(list, (value, i) => {
+/** Upstream of rows of which only the device knows whether they are scored: numbers, finite or not. */
+function readNumbers(upstream: ArrayLike<unknown>, rows: number): Float64Array {
+  const list = readList(ACTION, "upstream", "an array of numbers", upstream);
+  const numbers = Float64Array.from(list, (value, i) => {
     if (typeof value === "number") return value;
-    return known
-      ? 0
-      : wrongKind(ACTION, `upstream[${i}] must be a number`, value);
+    wrongKind(ACTION, `upstream[${i}] must be a number`, value);
   });
+  if (numbers.length === rows) return numbers;
+  outOfRange(
+    ACTION,
+    `upstream.length must equal the ${rows} rows`,
+    numbers.length,
+  );
 }
 
 /** Throws for a factor that float32 does not hold, and that the device would take for 0 or infinity. */

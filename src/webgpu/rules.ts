@@ -21,7 +21,7 @@ export interface LossRules {
   readUpstream(
     batch: Prepared,
     upstream: number | ArrayLike<number> | undefined,
-  ): number | ArrayLike<number>;
+  ): number | Float64Array;
   /** Weighs the rows; throws where a mean would divide by less than 0. */
   weighRows(batch: Prepared): Weighing;
   /** Scores to a result. */

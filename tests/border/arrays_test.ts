@@ -273,10 +273,7 @@ Deno.test("a buffer that was transferred is an error, not a loss of nothing", ()
       "logits must not have lost their buffer",
     );
   }
-  assertThrows(
-    () => maskedCrossEntropy(logits, ids, { vocabSize: V }),
-    RangeError,
-  );
+  // other arrays that were given away: lost_test.ts
   // what is empty and healthy is legal
   assertEquals(maskedCrossEntropy(new Float32Array(0), []).loss, 0);
 });
