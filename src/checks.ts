@@ -19,6 +19,7 @@ export {
   readWeights,
 } from "./checks/lists.ts";
 export {
+  checkObject,
   checkOptions,
   readCount,
   readFlag,

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { wrongKind } from "../checks.ts";
+import { checkObject, wrongKind } from "../checks.ts";
 import { IGNORE_INDEX } from "../contract.ts";
 import {
   type Certificate,
@@ -93,6 +93,7 @@ export function encodeChat(
 /** Options with what the tokenizer's files say filled in. */
 export function understandOptions(options: EncodeOptions): RenderOptions {
   // which of them make several rows is read by encodeChatRows
+  checkObject("encode chat", "options", options);
   const { tokenizer, split: _, ...given } = options as EncodeOptions & {
     split?: unknown;
   };

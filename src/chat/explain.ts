@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { readIds } from "../checks.ts";
+import { checkObject, readIds } from "../checks.ts";
 import { IGNORE_INDEX, type RoleMarkers, type TokenIds } from "../contract.ts";
 import {
   type EncodedChat,
@@ -159,11 +159,18 @@ export function explainMarkers(
   roles: Readonly<Record<string, RoleMarkers>>,
 ): MarkerExplanation[] {
   const ids = readIds("find spans", "inputIds", inputIds);
-  return Object.entries(roles).flatMap(([role, markers]) =>
-    (["start", "end"] as const).map((edge) =>
-      explainMarker(ids, role, edge, Array.from(markers[edge]))
-    )
-  );
+  checkObject("find spans", "roles", roles);
+  return Object.entries(roles).flatMap(([role, markers]) => {
+    checkObject("find spans", `roles.${role}`, markers);
+    return (["start", "end"] as const).map((edge) => {
+      const marker = readIds(
+        "find spans",
+        `roles.${role}.${edge}`,
+        markers[edge],
+      );
+      return explainMarker(ids, role, edge, Array.from(marker));
+    });
+  });
 }
 
 function explainMarker(

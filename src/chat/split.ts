@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { readWord } from "../checks.ts";
+import { checkObject, readWord } from "../checks.ts";
 import type { ChatMessage, EncodedChat, Finding } from "../row.ts";
 import {
   encodeChat,
@@ -71,6 +71,7 @@ export function encodeChatRows(
   messages: readonly ChatMessage[],
   options: SplitOptions,
 ): EncodedChat[] {
+  checkObject("encode chat", "options", options);
   const split = readWord("encode chat", "split", options.split, [
     "auto",
     "never",

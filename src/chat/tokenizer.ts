@@ -10,7 +10,7 @@
  * @module
  */
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
-import { outOfRange, wrongKind } from "../checks.ts";
+import { checkObject, outOfRange, wrongKind } from "../checks.ts";
 import {
   type AddedToken,
   createTokenBytes,
@@ -89,6 +89,7 @@ type Fields = Record<string, any>;
  * ```
  */
 export function loadTokenizer(files: TokenizerFiles): ChatTokenizer {
+  checkObject(ACTION, "files", files);
   // what a file leaves out is null
   const json: Fields = {
     normalizer: null,

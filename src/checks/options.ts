@@ -6,6 +6,20 @@
 import type { Action } from "../actions.ts";
 import { outOfRange, wrongKind } from "./errors.ts";
 
+/** Throws unless a value is an object of named fields: a list is none, though it may have no keys to be wrong. */
+export function checkObject(
+  action: Action,
+  name: string,
+  value: unknown,
+): asserts value is object {
+  if (
+    typeof value !== "object" || value === null || Array.isArray(value) ||
+    ArrayBuffer.isView(value)
+  ) {
+    wrongKind(action, `${name} must be an object`, value);
+  }
+}
+
 /** Throws unless `options` is an object whose every key is known, so that a misspelt one is an error and not a default. */
 export function checkOptions(
   action: Action,
@@ -13,9 +27,7 @@ export function checkOptions(
   options: unknown,
   known: ReadonlySet<string>,
 ): void {
-  if (typeof options !== "object" || options === null) {
-    wrongKind(action, `${name} must be an object`, options);
-  }
+  checkObject(action, name, options);
   for (const key in options) {
     if (!known.has(key)) {
       wrongKind(

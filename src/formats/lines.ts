@@ -23,7 +23,7 @@ export interface TextRecord {
  *
  * @param chunks The pieces, all text or all bytes.
  * @returns The lines, as text or as bytes.
- * @throws {TypeError} When a piece is neither.
+ * @throws {TypeError} When a piece is neither, or there are none to ask for.
  *
  * @example
  * ```ts
@@ -37,6 +37,16 @@ export interface TextRecord {
 export async function* splitLines<T extends string | Uint8Array>(
   chunks: Iterable<T> | AsyncIterable<T>,
 ): AsyncGenerator<string | Uint8Array, void, void> {
+  if (
+    typeof chunks !== "object" || chunks === null ||
+    !(Symbol.iterator in chunks || Symbol.asyncIterator in chunks)
+  ) {
+    wrongKind(
+      "split lines",
+      "chunks must give one piece after another",
+      chunks,
+    );
+  }
   let pending: T[] = []; // pieces of the line that has begun
   for await (const given of chunks) {
     const chunk = readChunk(given);

@@ -42,13 +42,12 @@
  *
  * @module
  */
+export { type StorableBatch, tensorsOf } from "./batch_tensors.ts";
 export type { ToolArguments } from "./calls.ts";
 export {
   columnsOf,
   type ColumnsOptions,
-  type StorableBatch,
   type StorableRow,
-  tensorsOf,
   toJsonl,
   type TrainerColumns,
 } from "./columns.ts";

@@ -12,6 +12,7 @@
  */
 import type { SchemaElement } from "hyparquet";
 import {
+  checkObject,
   checkOptions,
   outOfRange,
   readIds,
@@ -66,6 +67,7 @@ const COLUMNS: ReadonlySet<unknown> = new Set([
  *
  * @param row The first of them.
  * @returns The columns, for {@link createParquetSink}.
+ * @throws {TypeError} When the row is no object.
  *
  * @example
  * ```ts
@@ -79,6 +81,7 @@ const COLUMNS: ReadonlySet<unknown> = new Set([
 export function parquetColumnsOf(
   row: TrainerColumns,
 ): Record<string, ParquetColumn> {
+  checkObject(ACTION, "row", row);
   const columns: Record<string, ParquetColumn> = {};
   for (const [name, value] of Object.entries(row)) {
     if (typeof value === "string") columns[name] = "string";
@@ -126,9 +129,7 @@ export async function createParquetSink(
   if (typeof write !== "function") {
     wrongKind(ACTION, "write must be a function", write);
   }
-  if (typeof columns !== "object" || columns === null) {
-    wrongKind(ACTION, "columns must be an object", columns);
-  }
+  checkObject(ACTION, "columns", columns);
   const names = Object.keys(columns);
   if (names.length === 0) outOfRange(ACTION, "columns must have one", columns);
   for (const name of names) {

@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { outOfRange, wrongKind } from "../checks.ts";
+import { checkObject, outOfRange, wrongKind } from "../checks.ts";
 import { type Fields, keysOf, kind, parseJson, short } from "./fault.ts";
 import {
   bytesOf,
@@ -84,6 +84,7 @@ export function encodeSafetensors(
     sizeOf(b.tensor.dtype) - sizeOf(a.tensor.dtype) ||
     (a.name < b.name ? -1 : 1)
   );
+  checkObject(action, "metadata", metadata);
   const notes = Object.entries(metadata);
   for (const [key, value] of notes) {
     if (typeof value !== "string") {

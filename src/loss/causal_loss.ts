@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  checkObject,
   isListLike,
   outOfRange,
   readFlag,
@@ -117,9 +118,7 @@ export function readBatch(
       batch,
     );
   }
-  if (typeof options !== "object" || options === null) {
-    wrongKind("compute loss", "options must be an object", options);
-  }
+  checkObject("compute loss", "options", options);
   if (!readFlag("compute loss", "shift", options.shift ?? true)) {
     outOfRange(
       "compute loss",
