@@ -90,7 +90,7 @@ export function lossGrad(
   return differentiatePrepared(
     prepare(logits, labels, options),
     options,
-    engine,
+    () => engine,
   ) as LossResult & { gradLogits: ArrayLike<number> };
 }
 

@@ -118,11 +118,15 @@ export function maskedCrossEntropyGrad(
   return differentiatePrepared(prepare(logits, labels, options), options);
 }
 
-/** The loss and gradient of a checked problem, by its own or a given engine; checks what only gradients have. */
+/**
+ * The loss and gradient of a checked problem; checks what only gradients have.
+ * `engineOf` is asked last, when no more code of the caller's can run: for another
+ * engine than the problem's own, or to throw where there is none any more.
+ */
 export function differentiatePrepared(
   prepared: Prepared,
   options: GradOptions = {},
-  engine?: Engine,
+  engineOf?: (prepared: Prepared) => Engine | undefined,
 ): LossGradResult {
   const { problem, borders, reduction, denominator, totalTokens } = prepared;
   const into = readWord(ACTION, "into", options.into, TARGETS);
@@ -150,7 +154,8 @@ export function differentiatePrepared(
       dtype: "f32",
       rowStride: problem.vocabSize,
     };
-  engine ??= engineFor(problem, prepared.deterministic, inPlace);
+  const engine = engineOf?.(prepared) ??
+    engineFor(problem, prepared.deterministic, inPlace);
   const scores = engine.differentiate(problem, factors, target);
   const result = assemble(engine, prepared, weighing, scores);
   const gradLogits = inPlace ? prepared.data : target.array as Float32Array;

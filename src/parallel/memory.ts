@@ -38,13 +38,22 @@ export class SharedMemory {
   /** A block of at least `bytes` bytes, readable a little beyond, that holds whatever was there before. */
   allocate(bytes: number): number {
     const size = align(bytes + SLACK);
-    let at = 0, index = 0;
+    let at = 0, index = 0, left = 0;
     for (const block of this.#blocks) {
-      if (block.at - at >= size) break;
+      left = Math.max(left, block.at - at);
+      if (left >= size) break;
       at = block.at + block.bytes;
       index++;
     }
-    this.#grow(at + size);
+    left = Math.max(left, MAX_PAGES * PAGE - at);
+    if (left < size) {
+      throw new RangeError(
+        `Cannot reserve shared WASM memory as it must stay below 4 GiB, of which ${
+          Math.max(left - SLACK, 0)
+        } bytes are left in one piece (use fewer rows at a time, or shorter ones): current value is ${bytes} bytes`,
+      );
+    }
+    this.#grow(at + size, bytes);
     this.#blocks.splice(index, 0, { at, bytes: size });
     this.#used = Math.max(this.#used, at + size);
     return at;
@@ -74,15 +83,11 @@ export class SharedMemory {
     return this.#buffers.has(array.buffer);
   }
 
-  #grow(bytes: number): void {
+  /** Makes sure that the memory reaches up to `end`, for a block of `bytes` bytes. */
+  #grow(end: number, bytes: number): void {
     const has = this.memory.buffer.byteLength;
-    if (bytes <= has) return;
-    const pages = Math.ceil(bytes / PAGE);
-    if (pages > MAX_PAGES) {
-      throw new RangeError(
-        `Cannot reserve shared WASM memory as it must stay below 4 GiB (use fewer rows at a time, or shorter ones): current value is ${bytes} bytes`,
-      );
-    }
+    if (end <= has) return;
+    const pages = Math.ceil(end / PAGE);
     try {
       this.memory.grow(pages - has / PAGE);
     } catch (cause) {
@@ -132,11 +137,16 @@ export class Room {
     this.#touched = touched;
   }
 
+  /** Gives the block back, until it is asked for again. */
+  release(): void {
+    if (this.#bytes >= 0) this.#memory.free(this.at);
+    this.#bytes = -1;
+  }
+
   /** Makes sure of `bytes` bytes, and returns where they are. */
   reserve(bytes: number): number {
     if (bytes <= this.#bytes) return this.at;
-    if (this.#bytes >= 0) this.#memory.free(this.at);
-    this.#bytes = -1;
+    this.release();
     this.at = this.#memory.allocate(bytes);
     this.#bytes = bytes;
     // the system gives a page when it is touched first, which is slow
@@ -158,5 +168,10 @@ export class Rooms {
     this.rows = new Room(memory);
     this.classes = new Room(memory);
     this.copies = new Room(memory, true);
+  }
+
+  /** Gives all of them back, between calls. */
+  release(): void {
+    for (const room of [this.rows, this.classes, this.copies]) room.release();
   }
 }

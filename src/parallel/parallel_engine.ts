@@ -130,7 +130,7 @@ class CallersEngine implements ParallelEngine {
     this.#engines = crew === null
       ? []
       : crew.builds.map((build) => new CrewEngine(crew, build));
-    this.#workspaces = crew === null ? null : new Workspaces(crew.memory);
+    this.#workspaces = crew === null ? null : new Workspaces(crew);
   }
 
   get threads(): number {
@@ -146,8 +146,9 @@ class CallersEngine implements ParallelEngine {
     labels: TokenIds,
     options?: LossOptions,
   ): LossResult {
+    const engineOf = this.#watch(logits);
     const prepared = prepare(logits, labels, options);
-    return scorePrepared(prepared, this.#engineFor(prepared));
+    return scorePrepared(prepared, engineOf(prepared));
   }
 
   maskedCrossEntropyGrad(
@@ -155,10 +156,10 @@ class CallersEngine implements ParallelEngine {
     labels: TokenIds,
     options?: GradOptions,
   ): LossGradResult<Float32Array> {
+    const engineOf = this.#watch(logits);
     const prepared = prepare(logits, labels, options);
-    const engine = this.#engineFor(prepared);
     // what the array is, the overloads say
-    return differentiatePrepared(prepared, options, engine) as LossGradResult<
+    return differentiatePrepared(prepared, options, engineOf) as LossGradResult<
       Float32Array
     >;
   }
@@ -208,11 +209,18 @@ class CallersEngine implements ParallelEngine {
     this.dispose();
   }
 
-  /** The crew's engine of the build that was asked for; undefined, the root module's own, where there is no crew. */
-  #engineFor({ problem, deterministic }: Prepared): Engine | undefined {
-    this.#checkAlive("compute loss");
-    this.#workspaces?.check(problem.logits);
-    return deterministic ? this.#engines.at(-1) : this.#engines[0];
+  /**
+   * What gives the crew's engine of the build that was asked for; undefined, the
+   * root module's own, where there is no crew. It throws where labels or options,
+   * read since, have disposed of this engine or of the logits' workspace.
+   */
+  #watch(logits: Logits): (prepared: Prepared) => Engine | undefined {
+    const check = this.#workspaces?.watch(logits);
+    return ({ problem, deterministic }) => {
+      this.#checkAlive("compute loss");
+      check?.(problem.logits);
+      return deterministic ? this.#engines.at(-1) : this.#engines[0];
+    };
   }
 
   #checkAlive(action: "compute loss" | "create workspace"): void {

@@ -5,28 +5,40 @@
  * @module
  */
 import type {
+  Logits,
   LogitsType,
   LossWorkspace,
   WorkspaceOptions,
 } from "../contract.ts";
+import { isTensor } from "../loss/shape.ts";
+import { isLost, kindOf, plainView } from "../typed_arrays.ts";
 import { readSize } from "../wasm/workspace.ts";
+import type { Crew } from "./crew.ts";
 import type { SharedMemory } from "./memory.ts";
+
+/** The bytes of a workspace that is in use. */
+interface Place {
+  at: number;
+  end: number;
+}
 
 /** The workspaces of one engine. */
 export class Workspaces {
   readonly #memory: SharedMemory;
-  /** The bytes of each that is in use. */
-  readonly #live = new Set<{ at: number; end: number }>();
+  readonly #live = new Set<Place>();
 
-  constructor(memory: SharedMemory) {
-    this.#memory = memory;
+  readonly #crew: Crew;
+
+  constructor(crew: Crew) {
+    this.#memory = crew.memory;
+    this.#crew = crew;
   }
 
   create(options: WorkspaceOptions): LossWorkspace {
     const { rows, vocabSize, dtype } = readSize(options);
     const length = rows * vocabSize;
     const bytes = length * (dtype === "f32" ? 4 : 2);
-    const at = this.#memory.allocateZeros(bytes);
+    const at = this.#allocate(bytes);
     const { buffer } = this.#memory.memory;
     const logits = dtype === "f32"
       ? new Float32Array(buffer, at, length)
@@ -39,17 +51,46 @@ export class Workspaces {
     });
   }
 
-  /** Throws if an array lies in this memory, but in no workspace that is in use. */
-  check(array: ArrayBufferView): void {
-    if (!this.#memory.holds(array)) return;
-    const { byteOffset, byteLength } = array;
-    for (const { at, end } of this.#live) {
-      if (byteOffset >= at && byteOffset + byteLength <= end) return;
+  /** Zeros; where they do not fit, once more without what is only kept from call to call. */
+  #allocate(bytes: number): number {
+    try {
+      return this.#memory.allocateZeros(bytes);
+    } catch {
+      this.#crew.rooms.release();
+      return this.#memory.allocateZeros(bytes);
     }
-    throw new TypeError(
-      "Cannot compute loss as its logits lie in a workspace that was disposed: create a new one",
-    );
   }
+
+  /**
+   * A check of these logits for later: it throws if they lie in this memory, but
+   * no more in the workspace in which they lie now. Another may have its place.
+   */
+  watch(logits: Logits): (array: ArrayBufferView) => void {
+    const data = isTensor(logits) ? logits.data : logits;
+    const place = isPresent(data) ? this.#placeOf(plainView(data)) : undefined;
+    return (array) => {
+      if (!this.#memory.holds(array)) return;
+      const now = this.#placeOf(array);
+      if (now !== undefined && now === place) return;
+      throw new TypeError(
+        "Cannot compute loss as its logits lie in a workspace that was disposed: create a new one",
+      );
+    };
+  }
+
+  #placeOf(array: ArrayBufferView): Place | undefined {
+    if (!this.#memory.holds(array)) return undefined;
+    const { byteOffset, byteLength } = array;
+    for (const place of this.#live) {
+      const { at, end } = place;
+      if (byteOffset >= at && byteOffset + byteLength <= end) return place;
+    }
+    return undefined;
+  }
+}
+
+function isPresent(data: unknown): data is ArrayBufferView {
+  return kindOf(data) !== undefined && !isLost(data as ArrayBufferView);
 }
 
 class SharedWorkspace implements LossWorkspace {

@@ -74,6 +74,98 @@ Deno.test("threads work at addresses beyond 2 GiB, and so does the next call", a
   near(engine.maskedCrossEntropy(new Float32Array(2 ** 18), [1]).loss);
 });
 
+Deno.test("what threads want of their memory, and what is left of it, are told as they are", async () => {
+  using engine = await createParallelEngine({ threads: 2 });
+  const vocabSize = 2 ** 18;
+  const uniform = Math.log(vocabSize);
+  const most = engine.createWorkspace({ rows: 3500, vocabSize });
+  const last = most.logits.subarray(-vocabSize);
+  const { loss } = engine.maskedCrossEntropy(last, [5]); // lays its tables behind it
+  assert(Math.abs(loss - uniform) < 1e-5, String(loss));
+  const { message } = assertThrows(
+    () => engine.createWorkspace({ rows: 1000, vocabSize }),
+    RangeError,
+    "Cannot reserve shared WASM memory as it must stay below 4 GiB, of which",
+  );
+  const [, left = "", wanted] =
+    /of which (\d+) bytes are left in one piece .*: current value is (\d+) bytes$/
+      .exec(message) ?? [];
+  assertEquals(Number(wanted), 4 * 1000 * vocabSize);
+  const rows = Math.floor(Number(left) / 1024);
+  assert(rows > 0 && Number(left) < END - 4 * 3500 * vocabSize, message);
+  engine.createWorkspace({ rows, vocabSize: 256 }).dispose();
+  assertThrows(
+    () => engine.createWorkspace({ rows: rows + 1, vocabSize: 256 }),
+    RangeError,
+    "bytes are left",
+  );
+});
+
+Deno.test("a large workspace of threads leaves its room to a larger one, though calls lie behind it", async () => {
+  const V = 4096, row = 4 * V;
+  await withSmallMemory(64, async () => {
+    using engine = await createParallelEngine({ threads: 2 });
+    assertEquals(engine.reason, null);
+    const logits = normalLogits(80 * V, 6);
+    const labels = Int32Array.from({ length: 80 }, (_, i) => i % 3 ? i : -100);
+    const sets = [{}, { metrics: true, perToken: true }, { softcap: 3 }];
+    const same = (given: Float32Array) => {
+      for (const options of sets) {
+        assertEquals(
+          engine.maskedCrossEntropyGrad(given, labels, options),
+          maskedCrossEntropyGrad(logits, labels, options),
+        );
+      }
+    };
+    const small = engine.createWorkspace({ rows: 80, vocabSize: V });
+    small.logits.set(logits);
+    const large = engine.createWorkspace({
+      rows: 36e6 / row | 0,
+      vocabSize: V,
+    });
+    same(small.logits);
+    same(logits);
+    large.dispose();
+    // as much is there if what calls need lies elsewhere, which nobody notices
+    const larger = engine.createWorkspace({
+      rows: 50e6 / row | 0,
+      vocabSize: V,
+    });
+    assert(larger.logits.every((x) => x === 0));
+    larger.logits.fill(7);
+    same(small.logits);
+    same(logits);
+    assert(larger.logits.every((x) => x === 7));
+    assertThrows(
+      () => engine.createWorkspace({ rows: 50e6 / row | 0, vocabSize: V }),
+      RangeError,
+      `Cannot reserve ${(50e6 / row | 0) * row} bytes of shared WASM memory`,
+    );
+    same(small.logits);
+  });
+});
+
+/** While `test` runs, the host gives memories of at most so many megabytes, as phones do. */
+async function withSmallMemory(
+  megabytes: number,
+  test: () => Promise<void>,
+): Promise<void> {
+  const { Memory } = WebAssembly;
+  WebAssembly.Memory = new Proxy(Memory, {
+    construct(target, [given]) {
+      if (given.maximum > 16 * megabytes) {
+        throw new RangeError("could not allocate memory");
+      }
+      return new target(given);
+    },
+  });
+  try {
+    await test();
+  } finally {
+    WebAssembly.Memory = Memory;
+  }
+}
+
 Deno.test("the same in the memory that threads share", async () => {
   const engine = await createParallelEngine({ threads: 2 });
   try {

@@ -124,7 +124,7 @@ for (const threads of [1, 2, 3, 5]) {
     // what is given away is for the clock to say; here chance does
     const random = seeded(threads);
     crew.trade.gives = () => random() < 0.7;
-    const workspaces = new Workspaces(crew.memory);
+    const workspaces = new Workspaces(crew);
     try {
       for (const build of crew.builds) {
         const engine = new CrewEngine(crew, build);
@@ -144,7 +144,7 @@ for (const threads of [1, 2, 3, 5]) {
 
 Deno.test("pieces of their usual size give the bits of one thread", async () => {
   const crew = await Crew.open({ threads: 2 });
-  const workspaces = new Workspaces(crew.memory);
+  const workspaces = new Workspaces(crew);
   try {
     for (const build of crew.builds) {
       const engine = new CrewEngine(crew, build);
@@ -161,7 +161,7 @@ Deno.test("pieces of their usual size give the bits of one thread", async () => 
 
 Deno.test("logits in a workspace are never copied, however far memory has grown", async () => {
   const crew = await Crew.open({ threads: 2 });
-  const workspaces = new Workspaces(crew.memory);
+  const workspaces = new Workspaces(crew);
   try {
     const engine = new CrewEngine(crew, crew.builds[0]!);
     const labels = new Int32Array(3);

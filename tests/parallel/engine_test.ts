@@ -146,6 +146,72 @@ onEngine(
   },
 );
 
+/** A list of ones that does something when its third is read. */
+function listThat(act: () => void, length = N): number[] {
+  let done = false;
+  return Object.defineProperty(Array(length).fill(1), 2, {
+    get: () => {
+      if (!done) act();
+      done = true;
+      return 1;
+    },
+  });
+}
+
+for (const into of ["new", "in-place"] as const) {
+  onEngine(
+    `a workspace disposed of while labels or options are read is refused (${into})`,
+    (engine) => {
+      const inUse = () => {
+        const workspace = engine.createWorkspace({ rows: N, vocabSize: V });
+        workspace.logits.set(logits);
+        return workspace;
+      };
+      type Case = (list: number[]) => [ArrayLike<number>, root.GradOptions];
+      const cases: Case[] = [
+        (list) => [list, {}],
+        (tokenWeights) => [labels, { tokenWeights }],
+        (upstream) => [labels, { upstream }],
+      ];
+      for (const make of cases) {
+        // another may take its place at once, and must not be read or written
+        for (const again of [false, true]) {
+          const workspace = inUse();
+          const view = workspace.logits;
+          let other: root.LossWorkspace | undefined;
+          const list = listThat(() => {
+            workspace.dispose();
+            if (again) other = inUse();
+          });
+          const [ids, options] = make(list);
+          assertThrows(
+            () =>
+              engine.maskedCrossEntropyGrad(view, ids, { ...options, into }),
+            TypeError,
+            "Cannot compute loss as its logits lie in a workspace that was disposed: create a new one",
+          );
+          if (other) assertBits(other.logits, logits);
+          other?.dispose();
+        }
+      }
+    },
+  );
+}
+
+Deno.test("an engine disposed of while labels or options are read is refused", async () => {
+  for (const name of ["labels", "tokenWeights", "upstream"]) {
+    const engine = await createParallelEngine({ threads: 2 });
+    const list = listThat(() => engine.dispose());
+    const ids = name === "labels" ? list : labels;
+    const options = name === "labels" ? {} : { [name]: list };
+    assertThrows(
+      () => engine.maskedCrossEntropyGrad(logits, ids, options),
+      TypeError,
+      "Cannot compute loss as the engine was disposed: create a new one",
+    );
+  }
+});
+
 onEngine("a disposed workspace is refused, also by its old view", (engine) => {
   const workspace = engine.createWorkspace({ rows: 2, vocabSize: 3 });
   const other = engine.createWorkspace({ rows: 2, vocabSize: 3 });
