@@ -75,6 +75,28 @@ export function completeManifest(
   };
 }
 
+/** A link of Markdown, in its text and target; or code, in which there are none. */
+const LINK =
+  /```[^]*?```|\[([^\]\n]*)\]\(([^\s)]+)(?:\s+"[^"]*")?\)|`[^`\n]*`/g;
+
+/** Where the links of a Markdown text lead. */
+export function linksIn(markdown: string): string[] {
+  return [...markdown.matchAll(LINK)].flatMap(([, , to]) => to ?? []);
+}
+
+/** A Markdown text in which links to paths that are not there are their targets' names. */
+export function unlink(
+  markdown: string,
+  has: (path: string) => boolean,
+): string {
+  return markdown.replace(LINK, (all, text?: string, to?: string) => {
+    if (to === undefined || /^([a-z]+:|#)/.test(to)) return all;
+    const path = to.replace(/#.*/, "");
+    if (has(path)) return all;
+    return text === path ? `\`${path}\`` : `${text} (\`${path}\`)`;
+  });
+}
+
 /** Completes the files that `deno pack` wrote. */
 export function completePackage(files: Files): Files {
   const read = (path: string): string => {
@@ -173,6 +195,15 @@ export async function pack(): Promise<Files> {
   const files = completePackage(readArchive(await Deno.readFile(raw)));
   await Deno.remove(raw);
   await joinModules(files);
+  // READMEs speak of the repository, of which only these files come along as they are
+  const same = [...files.keys()].map((path) => path.slice(ROOT.length))
+    .filter((path) => !/\.(js|wasm|d\.ts)$/.test(path));
+  const has = (to: string) =>
+    same.some((path) => path === to || path.startsWith(`${to}/`));
+  for (const path of same.filter((path) => path.endsWith(".md"))) {
+    const text = new TextDecoder().decode(files.get(ROOT + path));
+    files.set(ROOT + path, new TextEncoder().encode(unlink(text, has)));
+  }
   const programs = new Set([ROOT + PROGRAM]);
   await Deno.writeFile(ARCHIVE, writeArchive(files, programs));
   return files;

@@ -2,7 +2,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { gzipSync } from "node:zlib";
 import { missingDocs } from "../../scripts/check_docs.ts";
-import { completeManifest } from "../../scripts/pack.ts";
+import { completeManifest, linksIn, unlink } from "../../scripts/pack.ts";
 import { readArchive, writeArchive } from "../../scripts/tar.ts";
 
 Deno.test("readArchive() reads what writeArchive() wrote", () => {
@@ -60,6 +60,51 @@ Deno.test("completeManifest() adds a command, types and exact dependencies", () 
       Error,
       "no exact version of @a/b",
     );
+  }
+});
+
+Deno.test("unlink() leaves of a link that leads nowhere its target, as code", () => {
+  const text = `A [file](src/a.ts), a [folder](src), [both](src/b.ts "b").
+[out](https://example.com) and [mail](mailto:a@b) and [here](#here), [p](src/a.ts#l3)
+
+\`\`\`ts
+const x = list[0](src); // [no](link)
+\`\`\`
+
+In code \`[no](link)\`, too. [src/c.ts](src/c.ts)
+`;
+  assertEquals(linksIn(text), [
+    "src/a.ts",
+    "src",
+    "src/b.ts",
+    "https://example.com",
+    "mailto:a@b",
+    "#here",
+    "src/a.ts#l3",
+    "src/c.ts",
+  ]);
+  const asked: string[] = [];
+  const unlinked = unlink(text, (path) => {
+    asked.push(path);
+    return path === "src/a.ts";
+  });
+  assertEquals(asked, ["src/a.ts", "src", "src/b.ts", "src/a.ts", "src/c.ts"]);
+  assertEquals(
+    unlinked,
+    text.replace("[folder](src)", "folder (`src`)")
+      .replace('[both](src/b.ts "b")', "both (`src/b.ts`)")
+      .replace("[src/c.ts](src/c.ts)", "`src/c.ts`"),
+  );
+});
+
+Deno.test("every link of the READMEs leads somewhere in the repository", async () => {
+  for (const name of ["README.md", "README.zh.md", "CHANGELOG.md"]) {
+    const links = linksIn(await Deno.readTextFile(name));
+    assertEquals(links.length > 1, true, name);
+    for (const link of links) {
+      if (/^(https:|#)/.test(link)) continue;
+      await Deno.stat(link);
+    }
   }
 });
 

@@ -134,18 +134,19 @@ function freePort(): number {
   return listener.addr.port;
 }
 
-/** The same worker as its authors run it: bundled and served by `wrangler dev`, in a Node. */
+/** The answer of a worker as its authors run it: bundled and served by `wrangler dev`, in a Node. */
 export async function onWrangler(
   machine: Machine,
   node: string,
   compatibilityDate: string,
-): Promise<Report> {
+  main: string,
+): Promise<string> {
   const config = "wrangler.json";
   await Deno.writeTextFile(
     `${APP}/${config}`,
     JSON.stringify({
       name: "consumer",
-      main: "worker_init.mjs",
+      main,
       compatibility_date: compatibilityDate,
     }),
   );
@@ -173,7 +174,7 @@ export async function onWrangler(
     for (let i = 0; i < 600; i++) {
       const response = await fetch(`http://127.0.0.1:${port}/`)
         .catch(() => null);
-      if (response?.ok) return await response.json();
+      if (response?.ok) return await response.text();
       await response?.body?.cancel();
       await new Promise((wake) => setTimeout(wake, 100));
     }

@@ -4,10 +4,11 @@
  *
  * @module
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { gzipSync } from "node:zlib";
 import * as esbuild from "esbuild";
 import config from "../../deno.json" with { type: "json" };
+import { linksIn } from "../../scripts/pack.ts";
 import { APP, run, setUp, toolPath } from "./setup.ts";
 import { TOOLS } from "./versions.ts";
 
@@ -71,6 +72,24 @@ test("nothing in it is of this machine, of Deno, or of the tests", async () => {
     );
     assert(!text.includes("sourceMappingURL"), `${path} names a source map`);
     if (path.endsWith(".js")) assert(!/\bDeno\./.test(text), `${path}: Deno`);
+  }
+});
+
+test("every link of its READMEs leads to a file in it, or out", async () => {
+  for (const name of ["README.md", "README.zh.md", "CHANGELOG.md"]) {
+    const text = await read(name);
+    const links = linksIn(text);
+    for (const link of links) {
+      if (/^(https:|#)/.test(link)) continue;
+      const files = await filesIn(PACKAGE, `/${link}`)
+        .catch(async () => [(await Deno.stat(`${PACKAGE}/${link}`), link)]);
+      // a folder of what was made of the sources is not what was spoken of
+      assert(files.some((path) => !/\.(js|d\.ts)$/.test(path)), link);
+    }
+    if (name.startsWith("README")) {
+      assert(links.includes("assembly"), `${links}`);
+      assertStringIncludes(text, "`tests/border`");
+    }
   }
 });
 

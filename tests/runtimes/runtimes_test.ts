@@ -174,6 +174,37 @@ for (const { title, program, path, args } of shells) {
     await judgeEntries(t, title, checks, 2 * ENTRY_CHECKS);
   });
 
+  test(`${title}: kernels from their files`, [program], async (t) => {
+    const all = [...args(["-R"]), "kernel_files.mjs"];
+    const { checks } = await onCommandLine(path, all);
+    await judge(t, checks, 16);
+  });
+
+  test(
+    `${title}: threads of a program that is no file`,
+    [program],
+    async (t) => {
+      const code = `import * as api from "@sft/loss";
+      import { createParallelEngine } from "@sft/loss/parallel";
+      import { useThreads } from "./parallel.mjs";
+      const found = await useThreads(api, createParallelEngine);
+      console.log(JSON.stringify(found));
+      globalThis.process?.exit(0);`;
+      const how = title.startsWith("Node")
+        ? ["--input-type=module", "-e"]
+        : title.startsWith("Deno")
+        ? ["eval", "--no-lock"]
+        : ["-e"];
+      const { code: end, out, err } = await run(path, [...how, code], {
+        cwd: APP,
+      });
+      assertEquals(end, 0, err);
+      const { threads, reason, checks } = JSON.parse(out);
+      assertEquals([threads, reason], [2, null]);
+      await judge(t, checks, THREAD_CHECKS);
+    },
+  );
+
   if (!title.startsWith("Deno")) {
     test(`${title}: require()`, [program], async (t) => {
       const { checks } = await onCommandLine(path, ["common.cjs"]);
@@ -238,9 +269,33 @@ for (const date of WORKERD_DATES) {
 
 const wrangler = `wrangler dev ${TOOLS.wrangler}`;
 test(`${wrangler}: a worker as it is written`, ["node24"], async (t) => {
-  const report = await onWrangler(machine, "node24", "2026-04-01");
+  const answer = await onWrangler(
+    machine,
+    "node24",
+    "2026-04-01",
+    "worker_init.mjs",
+  );
+  const report: Report = JSON.parse(answer);
   await judgeRuntime(t, wrangler, "`init`", report);
   await judgeEntries(t, wrangler, report.entries);
+});
+
+test(`${wrangler}: the worker that the READMEs show`, ["node24"], async () => {
+  for (const path of ["README.md", "README.zh.md"]) {
+    const readme = await Deno.readTextFile(path);
+    const blocks = [...readme.matchAll(/```ts ignore\n([^]*?)```/g)]
+      .map(([, code]) => code!)
+      .filter((code) => code.includes('from "@sft/loss/kernels.wasm"'));
+    assertEquals(blocks.length, 1, path);
+    await Deno.writeTextFile(`${APP}/worker_readme.mjs`, blocks[0]!);
+    const answer = await onWrangler(
+      machine,
+      "node24",
+      "2024-09-23",
+      "worker_readme.mjs",
+    );
+    assertMatch(answer, /^ln 8 is 2\.07944/);
+  }
 });
 
 const edge = `edge-runtime ${TOOLS["edge-runtime"]}`;

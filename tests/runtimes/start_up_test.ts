@@ -3,8 +3,9 @@
  * labels and the first loss come in less than 20 ms, the import included, beyond
  * what the runtime itself takes to start.
  *
- * The machine may be shared, so the fastest of several processes is held to the
- * bound, and on a busy one more are started; the median is printed beside it.
+ * The machine may be shared, so what a process takes of the processors counts where
+ * that is less than what passes, the fastest of several is held to the bound, and
+ * on a busy machine more are started; the median is printed beside it.
  *
  * @module
  */

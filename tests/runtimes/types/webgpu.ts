@@ -1,4 +1,4 @@
-/** `./webgpu`, which needs the types of WebGPU: those of TypeScript 6 and later, or of @webgpu/types. */
+/** `./webgpu`, which needs the types of WebGPU: those of TypeScript 7, or of @webgpu/types. */
 import { type Gpu, type GpuLossResult, openGpu } from "@sft/loss/webgpu";
 
 export async function run(device: GPUDevice): Promise<GpuLossResult> {
