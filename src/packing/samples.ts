@@ -47,7 +47,8 @@ export function readSamples<S extends Sample>(
   const list: ReadSample<S>[] = [];
   let tokens = 0;
   for (const sample of samples) {
-    const read = readSample(action, sample, list.length, ignoreIndex);
+    let read = readSample(action, sample, list.length, ignoreIndex);
+    if (!Array.isArray(samples)) read = owned(read);
     tokens += read.ids.length;
     if (tokens > 0x7fffffff) {
       outOfRange(
@@ -64,6 +65,13 @@ export function readSamples<S extends Sample>(
     checkHeld(action, `samples[${i}].labels`, labels, kept.length);
   });
   return list;
+}
+
+/** The same in arrays of our own: who gives samples one by one may use the buffers again. */
+export function owned<S extends Sample>(read: ReadSample<S>): ReadSample<S> {
+  const ids = read.ids.slice();
+  const labels = read.labels === read.ids ? ids : read.labels.slice();
+  return { ...read, ids, labels };
 }
 
 /** Reads and checks one sample; `index` is its number in messages. */

@@ -15,7 +15,7 @@ import type { Sample } from "../row.ts";
 import { packRead } from "./pack.ts";
 import type { PackedBatch } from "./packed.ts";
 import { type Planning, readPlanning, refuseOverlong } from "./plan.ts";
-import { type ReadSample, readSample } from "./samples.ts";
+import { owned, type ReadSample, readSample } from "./samples.ts";
 import type { Overlong, PackStreamOptions } from "./types.ts";
 
 const ACTION = "pack a stream";
@@ -141,13 +141,6 @@ async function* stream<S extends Sample>(
   if (homeless.length > 0) {
     yield packRead(ACTION, homeless, planning, ignoreIndex);
   }
-}
-
-/** The same in arrays of our own: until its pack is full its giver may use the buffers again. */
-function owned<S extends Sample>(read: ReadSample<S>): ReadSample<S> {
-  const ids = read.ids.slice();
-  const labels = read.labels === read.ids ? ids : read.labels.slice();
-  return { ...read, ids, labels };
 }
 
 /** The pack with the least room, the oldest of equals. */

@@ -236,11 +236,15 @@ Deno.test("layouts whose arrays were given away make no others", () => {
 });
 
 Deno.test("samples that are lost while later ones are read are an error", () => {
-  const both = function* (): Generator<Sample> {
+  const both = (): Sample[] => {
     const first = Int32Array.of(1, 2);
-    yield { inputIds: first };
-    lose(first);
-    yield { inputIds: [3] };
+    const samples = [{ inputIds: first }, { inputIds: [3] }];
+    return Object.defineProperty(samples, 1, {
+      get: () => {
+        lose(first);
+        return { inputIds: [3] };
+      },
+    });
   };
   assertLost(
     () => packSequences(both(), { maxLength: 8 }),
@@ -250,6 +254,26 @@ Deno.test("samples that are lost while later ones are read are an error", () => 
     () => collate(both(), { padTokenId: 0 }),
     "samples[0].inputIds",
   );
+});
+
+Deno.test("packSequences() and collate() keep what a generator gave, however it uses its buffers again", () => {
+  const chats = function* (): Generator<Sample> {
+    const inputIds = Int32Array.of(1, 2), labels = Int32Array.of(-100, 2);
+    yield { inputIds, labels };
+    inputIds.fill(7);
+    labels.fill(7);
+    yield { inputIds, labels };
+    lose(inputIds);
+    lose(labels);
+    yield { inputIds: [9] };
+  };
+  const options = { maxLength: 8 } as const;
+  const packed = packSequences(chats(), { ...options, strategy: "first-fit" });
+  assertEquals([...packed.inputIds], [1, 2, 7, 7, 9]);
+  assertEquals([...packed.labels], [-100, 2, -100, 7, -100]);
+  const batch = collate(chats(), { padTokenId: 0 });
+  assertEquals([...batch.inputIds], [1, 2, 7, 7, 9, 0]);
+  assertEquals([...batch.labels], [-100, 2, 7, 7, 9, -100]);
 });
 
 Deno.test("packStream() keeps what it was given, however its giver uses the buffer again", async () => {
