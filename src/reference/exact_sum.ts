@@ -36,12 +36,14 @@
  *
  * Overflow. s in [SUM 1] may overflow on the way to a finite sum, as in
  * 1e308 + 1e308 - 1e308. From 2^960 on (losses do not get there) the sum is
- * taken in whole numbers instead, exact at any size: a float64 is a multiple of
- * 2^-1074, and its code, cut into field e (11 bits) and mantissa f (52 bits), says which:
- * [SUM 5] integer = f for e = 0, else (2^52 + f)·2^(e - 1); value = integer·2^-1074
- * [SUM 6] code = shift·2^52 + round(integer / 2^shift), shift = max(0, bits - 53), ties to even
- * The leading one of the rounded quotient adds 1 to the field, as in [SUM 5],
- * and a carry goes where it should; codes from 2047·2^52 on are infinity.
+ * taken in whole numbers instead, exact at any size, for a float64 is a multiple of
+ * 2^-1074. Doubling is exact, and after k doublings, 1074 at most, x is whole:
+ * [SUM 5] integer = (x·2^k)·2^(1074 - k); x = integer·2^-1074
+ * Back again, 64 of its bits are kept, more than a float64's 53. The last of them
+ * is set if a bit that is cut off is, so that a tie is seen not to be one:
+ * [SUM 6] x = round(integer / 2^shift)·2^(shift - 1074), shift = max(0, bits - 64), ties to even
+ * A product of 2^1024 or more is infinity. Subnormal numbers lose nothing: of up to
+ * 64 bits all are kept, and their multiples of 2^-1074 are float64s.
  * Below 2^960, 2^53 values still sum to less than 2^1013.
  *
  * @module
@@ -49,9 +51,6 @@
 
 /** 2^960, where the sum goes over to whole numbers, see above. */
 const LARGE = 2 ** 960;
-
-/** The code of +Infinity, 2047·2^52. */
-const INFINITY_CODE = 0x7ff0000000000000n;
 
 /**
  * Adds x to the floats partials[0..count), which do not overlap, exactly;
@@ -104,54 +103,44 @@ function canonical(partials: number[], count: number): number[] {
   const terms: number[] = [];
   while (count > 0) {
     const t = round(partials, count);
-    terms.push(t);
+    terms.unshift(t);
     count = grow(partials, count, -t);
   }
-  return terms.reverse();
+  return terms;
 }
 
 /** x as a multiple of 2^-1074. */
-function toInteger(x: number, bits: DataView): bigint {
-  bits.setFloat64(0, Math.abs(x));
-  const code = bits.getBigUint64(0);
-  const field = code >> 52n;
-  const fraction = code & 0xfffffffffffffn;
-  // [SUM 5] integer = f for e = 0, else (2^52 + f)·2^(e - 1)
-  const integer = field === 0n
-    ? fraction
-    : (fraction | 0x10000000000000n) << (field - 1n);
-  return x < 0 ? -integer : integer;
+function toInteger(x: number): bigint {
+  // [SUM 5] integer = (x·2^k)·2^(1074 - k)
+  let shift = 1074n;
+  for (; !Number.isInteger(x); x *= 2) shift--;
+  return BigInt(x) << shift;
 }
 
 /** The float64 nearest to integer·2^-1074. */
-function toFloat(integer: bigint, bits: DataView): number {
+function toFloat(integer: bigint): number {
   const size = integer < 0n ? -integer : integer;
-  const shift = BigInt(Math.max(0, size.toString(2).length - 53));
-  let quotient = size >> shift;
-  // Twice what is cut off against the last place: more rounds up, a tie goes to even.
-  const twice = 2n * (size - (quotient << shift));
-  const place = 1n << shift;
-  if (twice > place || (twice === place && (quotient & 1n) === 1n)) quotient++;
-  // [SUM 6] code = shift·2^52 + round(integer / 2^shift)
-  const code = (shift << 52n) + quotient;
-  bits.setBigUint64(0, code < INFINITY_CODE ? code : INFINITY_CODE);
-  return integer < 0n ? -bits.getFloat64(0) : bits.getFloat64(0);
+  // [SUM 6] x = round(integer / 2^shift)·2^(shift - 1074)
+  const shift = Math.max(0, size.toString(2).length - 64);
+  const high = size >> BigInt(shift);
+  const last = high << BigInt(shift) === size ? 0n : 1n;
+  const x = Number(high | last) * 2 ** (shift - 1074);
+  return integer < 0n ? -x : x;
 }
 
 /** The terms of a finite sum of any size, in whole numbers. */
 function largeTerms(values: ArrayLike<number>, count: number): number[] {
-  const bits = new DataView(new ArrayBuffer(8));
   let rest = 0n;
-  for (let i = 0; i < count; i++) rest += toInteger(values[i]!, bits);
+  for (let i = 0; i < count; i++) rest += toInteger(values[i]!);
   // [SUM 4] t_n = round(sum), t_{n-1} = round(sum - t_n), ...
   const terms: number[] = [];
   while (rest !== 0n) {
-    const t = toFloat(rest, bits);
+    const t = toFloat(rest);
     if (!Number.isFinite(t)) return [t];
-    terms.push(t);
-    rest -= toInteger(t, bits);
+    terms.unshift(t);
+    rest -= toInteger(t);
   }
-  return terms.reverse();
+  return terms;
 }
 
 /**

@@ -130,31 +130,27 @@ export interface Weighing {
   activeSequences: number;
 }
 
-/** How many of the rows [start, end) are active. */
-function countActive(problem: LossProblem, start: number, end: number): number {
-  const { targets, ignoreIndex } = problem;
-  let active = 0;
-  for (let i = start; i < end; i++) {
-    if (targets[i] !== ignoreIndex) active++;
-  }
-  return active;
-}
-
-/** Σ w·c_y over the active rows of [start, end), as the terms of an exact sum. */
-function weightTerms(
+/** How many of the rows [start, end) are active, and Σ w·c_y over them as the terms of an exact sum. */
+function weighRows(
   problem: LossProblem,
   start: number,
   end: number,
-): number[] {
-  const { targets, ignoreIndex } = problem;
-  const weights = new Float64Array(end - start);
+): { active: number; terms: number[] } {
+  const { targets, ignoreIndex, rowWeights, classWeights } = problem;
+  // without weights each active row counts 1
+  const weights = rowWeights === null && classWeights === null
+    ? null
+    : new Float64Array(end - start);
+  let active = 0;
   for (let i = start; i < end; i++) {
     const label = targets[i]!;
     if (label === ignoreIndex) continue;
+    active++;
+    if (weights === null) continue;
     // [NORM 4] weightSum = Σ_i w_i·c_{y_i}
     weights[i - start] = rowWeight(problem, i) * classWeight(problem, label);
   }
-  return exactTerms(weights);
+  return { active, terms: exactTerms(weights ?? [active]) };
 }
 
 /** The sums of weights and counts over the active rows; `borders` is [S + 1], null for no sequences. */
@@ -162,46 +158,28 @@ export function weigh(
   problem: LossProblem,
   borders: Int32Array | null,
 ): Weighing {
-  const { rows } = problem;
-  const plain = problem.rowWeights === null && problem.classWeights === null;
-  const activeTokens = countActive(problem, 0, rows);
-  // Without weights each active row counts 1.
-  const weightSumTerms = !plain
-    ? weightTerms(problem, 0, rows)
-    : activeTokens === 0
-    ? []
-    : [activeTokens];
-  const weightSum = roundedSum(weightSumTerms);
-  if (borders === null) {
-    const activeSequences = activeTokens > 0 ? 1 : 0;
-    return {
-      weightSumTerms,
-      weightSum,
-      activeTokens,
-      perSequence: null,
-      activeSequences,
-    };
-  }
+  const { active, terms } = weighRows(problem, 0, problem.rows);
+  const weighing: Weighing = {
+    weightSumTerms: terms,
+    weightSum: roundedSum(terms),
+    activeTokens: active,
+    perSequence: null,
+    activeSequences: active > 0 ? 1 : 0,
+  };
+  if (borders === null) return weighing;
 
   const count = Math.max(0, borders.length - 1);
-  const weights = new Float64Array(count);
-  const actives = new Int32Array(count);
-  let activeSequences = 0;
+  const weightSum = new Float64Array(count);
+  const activeTokens = new Int32Array(count);
+  weighing.perSequence = { weightSum, activeTokens };
+  weighing.activeSequences = 0;
   for (let s = 0; s < count; s++) {
-    const start = borders[s]!;
-    const end = borders[s + 1]!;
-    const active = countActive(problem, start, end);
-    actives[s] = active;
-    weights[s] = plain ? active : roundedSum(weightTerms(problem, start, end));
-    if (active > 0) activeSequences++;
+    const { active, terms } = weighRows(problem, borders[s]!, borders[s + 1]!);
+    activeTokens[s] = active;
+    weightSum[s] = roundedSum(terms);
+    if (active > 0) weighing.activeSequences++;
   }
-  return {
-    weightSumTerms,
-    weightSum,
-    activeTokens,
-    perSequence: { weightSum: weights, activeTokens: actives },
-    activeSequences,
-  };
+  return weighing;
 }
 
 /** What a result reports as its denominator. */

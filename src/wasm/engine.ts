@@ -98,9 +98,7 @@ export class WasmEngine implements Engine {
     const logits = problem.logits as Stored;
     const size = dtype === "f32" ? 4 : 2;
     const own = logits.buffer === this.memory.f32.buffer;
-    const outType = target === null || target.dtype === "f64"
-      ? "f32"
-      : target.dtype;
+    const outType = (target?.dtype ?? "f32") as LogitsType; // float64 is the reference's
     // a new gradient has no padding, so those rows travel without theirs
     const stride = own || target === null
       ? problem.rowStride
@@ -129,29 +127,16 @@ export class WasmEngine implements Engine {
       let at = ring;
       if (own) at = logits.byteOffset + from * rowBytes;
       else this.#copyIn(logits, problem, from, count, stride, ring);
+      const { kernels } = this.memory;
+      const code = CODE[dtype], { ignoreIndex } = problem;
+      const stored = [at, count, vocabSize, rowBytes, code, ignoreIndex] as const;
       if (target === null) {
-        this.memory.kernels.score(
-          at,
-          count,
-          vocabSize,
-          rowBytes,
-          CODE[dtype],
-          problem.ignoreIndex,
-        );
+        kernels.score(...stored);
       } else {
         const inPlace = dtype === "f32" || own;
         const out = inPlace ? at : ring + align(step * rowBytes);
-        this.memory.kernels.differentiate(
-          at,
-          count,
-          vocabSize,
-          rowBytes,
-          CODE[dtype],
-          problem.ignoreIndex,
-          out,
-          inPlace ? rowBytes : outBytes,
-          CODE[outType],
-        );
+        const bytes = inPlace ? rowBytes : outBytes;
+        kernels.differentiate(...stored, out, bytes, CODE[outType]);
         if (!own) this.#copyOut(target, from, count, out, outType);
       }
       if (!single) copyScores(this.memory.scores, scores, from, count);
@@ -288,9 +273,7 @@ function copyScores(
   at: number,
   count: number,
 ): void {
-  to.perToken.set(from.perToken.subarray(0, count), at);
-  to.logSumExp.set(from.logSumExp.subarray(0, count), at);
-  to.nll.set(from.nll.subarray(0, count), at);
-  to.entropy.set(from.entropy.subarray(0, count), at);
-  to.flags.set(from.flags.subarray(0, count), at);
+  for (const name of Object.keys(to) as (keyof RowScores)[]) {
+    to[name].set(from[name].subarray(0, count), at);
+  }
 }

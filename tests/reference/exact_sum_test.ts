@@ -11,14 +11,12 @@ function random(seed: number): () => number {
   };
 }
 
-/** A finite float64 as a multiple of 2^-1074, by doubling until it is whole. */
+/** A finite float64 as a multiple of 2^-1074, from its code: field e of 11 bits, mantissa f of 52. */
 function integerOf(x: number): bigint {
-  let shift = 1074;
-  while (shift > 0 && !Number.isInteger(x)) {
-    x *= 2;
-    shift--;
-  }
-  return BigInt(x) << BigInt(shift);
+  const code = new BigUint64Array(Float64Array.of(Math.abs(x)).buffer)[0]!;
+  const e = code >> 52n, f = code & 0xfffffffffffffn;
+  const integer = e === 0n ? f : (f | 1n << 52n) << (e - 1n);
+  return x < 0 ? -integer : integer;
 }
 
 /** The float64 above (or, for step -1, below) x in size, x > 0. */
@@ -93,6 +91,14 @@ Deno.test("exactTerms() rounds ties by what lies below them", () => {
   assertEquals(roundedSum(exactTerms([1, half, 2 ** -200])), 1 + 2 ** -52);
   assertEquals(roundedSum(exactTerms([1, half, -(2 ** -200)])), 1);
   assertEquals(roundedSum(exactTerms([1 + 2 ** -52, half])), 1 + 2 ** -51);
+  // where the sum is taken in whole numbers, and what lies below is far below
+  const huge = 2 ** 1000, above = huge * (1 + 2 ** -52);
+  for (const below of [5e-324, 1, huge * 2 ** -64]) {
+    assertEquals(roundedSum(exactTerms([huge, huge * half])), huge);
+    assertEquals(roundedSum(exactTerms([huge, huge * half, below])), above);
+    assertEquals(roundedSum(exactTerms([huge, huge * half, -below])), huge);
+    assertEquals(roundedSum(exactTerms([-huge, huge * -half, -below])), -above);
+  }
 });
 
 Deno.test("exactTerms() of the parts' terms equals exactTerms() of the whole", () => {
