@@ -9,6 +9,7 @@ export type { Action } from "./actions.ts";
 export { outOfRange, show, wrongKind } from "./checks/errors.ts";
 export {
   checkHeld,
+  checkIterable,
   isListLike,
   makeRoom,
   readBorders,
@@ -27,3 +28,18 @@ export {
   readNumber,
   readWord,
 } from "./checks/options.ts";
+export {
+  asGiven,
+  count,
+  flag,
+  int32,
+  number,
+  optional,
+  type Reader,
+  type Readers,
+  readOptions,
+  required,
+  type Values,
+  word,
+} from "./checks/readers.ts";
+export { readSpan } from "./checks/spans.ts";

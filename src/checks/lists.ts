@@ -25,6 +25,20 @@ export function isListLike(value: unknown): value is ArrayLike<unknown> {
     length >= 0;
 }
 
+/** Throws unless a value gives one element after another; `wish` is what must be. */
+export function checkIterable(
+  action: Action,
+  wish: string,
+  value: unknown,
+): asserts value is Iterable<unknown> {
+  if (
+    typeof value !== "object" || value === null ||
+    typeof (value as Iterable<unknown>)[Symbol.iterator] !== "function"
+  ) {
+    wrongKind(action, wish, value);
+  }
+}
+
 /**
  * A list; of a typed array a plain one over the same memory, whose `length` can be
  * relied on. Any other may say another length each time it is asked: ask once.

@@ -11,38 +11,38 @@
  * @module
  */
 import {
-  checkOptions,
+  type Action,
+  asGiven,
+  flag,
+  optional,
   outOfRange,
-  readFlag,
   readIds,
-  readWord,
+  readOptions,
+  type Values,
+  word,
+  wrongKind,
 } from "../checks.ts";
 import type {
   EndOfTurn,
   FindSpansOptions,
-  RoleMarkers,
   TokenIds,
   TokenSpan,
 } from "../contract.ts";
 
-interface Role {
-  name: string;
-  start: Int32Array;
-  end: Int32Array;
-  includeStart: boolean;
-  includeEnd: boolean;
-  trained: boolean;
-}
+type Role = Values<typeof MARKERS> & { name: string; trained: boolean };
 
 const ACTION = "find spans";
-const ENDS = ["turn", "all", "last", "none"] as const;
-const OPTIONS: ReadonlySet<string> = new Set(["roles", "train", "endOfTurn"]);
-const MARKERS: ReadonlySet<string> = new Set([
-  "start",
-  "end",
-  "includeStart",
-  "includeEnd",
-]);
+const OPTIONS = {
+  roles: asGiven<FindSpansOptions["roles"]>,
+  train: asGiven<FindSpansOptions["train"]>,
+  endOfTurn: word<EndOfTurn>(["turn", "all", "last", "none"]),
+};
+const MARKERS = {
+  start: readMarker,
+  end: readMarker,
+  includeStart: flag,
+  includeEnd: optional(flag),
+};
 
 /**
  * Finds the spans of the turns to train.
@@ -76,14 +76,8 @@ export function findSpans(
   inputIds: TokenIds,
   options: FindSpansOptions,
 ): TokenSpan[] {
-  checkOptions(ACTION, "options", options, OPTIONS);
-  const roles = readRoles(options);
-  const endOfTurn = readWord<EndOfTurn>(
-    ACTION,
-    "endOfTurn",
-    options.endOfTurn,
-    ENDS,
-  );
+  const { endOfTurn, ...markers } = readOptions(ACTION, options, OPTIONS);
+  const roles = readRoles(markers);
   const ids = readIds(ACTION, "inputIds", inputIds);
   const spans: TokenSpan[] = [];
   const add = (start: number, end: number) => {
@@ -100,7 +94,7 @@ export function findSpans(
     const start = role.includeStart ? at : at + role.start.length;
     let end = at + role.start.length;
     while (end < ids.length && !matches(ids, end, role.end)) end++;
-    const closed = end < ids.length && role.includeEnd;
+    const closed = end < ids.length && role.includeEnd !== false;
     at = closed ? end + role.end.length : end;
     const trainEnd = closed &&
       (endOfTurn === "all" || (endOfTurn === "turn" && role.trained));
@@ -130,61 +124,45 @@ function matches(ids: Int32Array, at: number, marker: Int32Array): boolean {
 
 /** The roles, longest opening marker first, so that the first match is the longest. */
 function readRoles({ roles, train }: FindSpansOptions): Role[] {
-  if (typeof roles !== "object" || roles === null || !Array.isArray(train)) {
-    throw new TypeError(
-      `Cannot find spans as roles must be an object and train a list of its names: current values are ${typeof roles} and ${typeof train}`,
-    );
+  if (typeof roles !== "object" || roles === null) {
+    wrongKind(ACTION, "roles must be an object", roles);
+  }
+  if (!Array.isArray(train)) {
+    wrongKind(ACTION, "train must be a list of names of roles", train);
   }
   for (const name of train) {
-    if (!Object.hasOwn(roles, name)) {
-      throw new RangeError(
-        `Cannot find spans as train must name roles that have markers (${
-          Object.keys(roles).join(", ")
-        }): current value is ${JSON.stringify(name)}`,
-      );
-    }
-  }
-  const list = Object.entries(roles).map(([name, markers]): Role => {
-    checkOptions(ACTION, `roles.${name}`, markers, MARKERS);
-    const { includeStart = false, includeEnd = true } = markers;
-    return {
+    if (Object.hasOwn(roles, name)) continue;
+    const names = Object.keys(roles).join(", ");
+    outOfRange(
+      ACTION,
+      `train must name roles that have markers (${names})`,
       name,
-      start: readMarker(name, "start", markers),
-      end: readMarker(name, "end", markers),
-      includeStart: readFlag(
-        ACTION,
-        `roles.${name}.includeStart`,
-        includeStart,
-      ),
-      includeEnd: readFlag(ACTION, `roles.${name}.includeEnd`, includeEnd),
-      trained: train.includes(name),
-    };
-  });
-  list.sort((a, b) => b.start.length - a.start.length);
-  for (const [i, role] of list.entries()) {
-    const twin = list.slice(i + 1).find((other) =>
-      other.start.length === role.start.length &&
-      matches(other.start, 0, role.start)
     );
-    if (twin !== undefined) {
-      throw new RangeError(
-        `Cannot find spans as every role must open in its own way: ${role.name} and ${twin.name} both open with [${
-          role.start.join(", ")
-        }]`,
-      );
-    }
   }
+  const list = Object.entries(roles).map(([name, markers]): Role => ({
+    ...readOptions(ACTION, markers, MARKERS, `roles.${name}`),
+    name,
+    trained: train.includes(name),
+  }));
+  list.sort((a, b) => b.start.length - a.start.length);
+  list.forEach(({ name, start }, i) => {
+    const twin = list.slice(0, i).find((other) =>
+      other.start.length === start.length && matches(other.start, 0, start)
+    );
+    if (twin === undefined) return;
+    outOfRange(
+      ACTION,
+      `every role must open in its own way, but ${twin.name} and ${name} open alike`,
+      start,
+    );
+  });
   return list;
 }
 
-function readMarker(
-  name: string,
-  edge: "start" | "end",
-  markers: RoleMarkers,
-): Int32Array {
-  const marker = readIds(ACTION, `roles.${name}.${edge}`, markers[edge]);
+function readMarker(action: Action, name: string, value: unknown): Int32Array {
+  const marker = readIds(action, name, value as TokenIds);
   if (marker.length === 0) {
-    outOfRange(ACTION, `roles.${name}.${edge} must hold an id`, marker);
+    outOfRange(action, `${name} must hold an id`, marker);
   }
   return marker;
 }

@@ -5,13 +5,13 @@
  */
 import {
   checkHeld,
-  checkOptions,
-  isListLike,
+  checkIterable,
+  int32,
   outOfRange,
   readIds,
-  readIgnoreIndex,
   readList,
-  show,
+  readOptions,
+  readSpan,
   wrongKind,
 } from "../checks.ts";
 import {
@@ -24,7 +24,7 @@ import { sharedEngine } from "../wasm/workspace.ts";
 
 const ACTION = "mask labels";
 
-const OPTIONS: ReadonlySet<string> = new Set(["ignoreIndex"]);
+const OPTIONS = { ignoreIndex: int32(IGNORE_INDEX) };
 
 /**
  * Labels that train exactly the given spans: the id inside a span, ignoreIndex
@@ -53,24 +53,14 @@ export function maskLabels(
   spans: Iterable<TokenSpan>,
   options: MaskOptions = {},
 ): Int32Array {
-  checkOptions(ACTION, "options", options, OPTIONS);
+  const { ignoreIndex } = readOptions(ACTION, options, OPTIONS);
   const ids = readIds(ACTION, "inputIds", inputIds);
-  const ignoreIndex = readIgnoreIndex(
-    ACTION,
-    options.ignoreIndex,
-    IGNORE_INDEX,
-  );
-  if (
-    typeof spans !== "object" || spans === null ||
-    typeof spans[Symbol.iterator] !== "function"
-  ) {
-    wrongKind(ACTION, "spans must be a list of [start, end)", spans);
-  }
+  checkIterable(ACTION, "spans must be a list of [start, end)", spans);
   const flat: number[] = [];
   const { length } = ids;
   let index = 0;
   for (const span of spans) {
-    flat.push(...readSpan(span, index++, length));
+    flat.push(...readSpan(ACTION, `span ${index++}`, span, length));
   }
   checkHeld(ACTION, "inputIds", ids, length);
   return sharedEngine(false).maskLabels(
@@ -78,33 +68,6 @@ export function maskLabels(
     Int32Array.from(flat),
     ignoreIndex,
   );
-}
-
-function readSpan(span: TokenSpan, index: number, length: number): TokenSpan {
-  if (!isListLike(span) || span.length !== 2) {
-    wrongKind(ACTION, `span ${index} must be a pair [start, end)`, span);
-  }
-  const { 0: start, 1: end } = span;
-  if (typeof start !== "number" || typeof end !== "number") {
-    wrongKind(ACTION, `span ${index} must be two whole numbers`, span);
-  }
-  const wish = !Number.isInteger(start) || !Number.isInteger(end)
-    ? "be two whole numbers"
-    : start < 0
-    ? "start at 0 or later"
-    : end < start
-    ? "not end before it starts"
-    : end > length
-    ? `end within ${length} tokens`
-    : null;
-  if (wish !== null) {
-    throw new RangeError(
-      `Cannot mask labels as span ${index} must ${wish}: current value is ${
-        show([start, end])
-      }${wish.startsWith("end within") ? "" : ` of ${length} tokens`}`,
-    );
-  }
-  return [start, end];
 }
 
 /**
@@ -134,13 +97,8 @@ export function labelsFromMask(
   mask: ArrayLike<number | boolean> | BigInt64Array,
   options: MaskOptions = {},
 ): Int32Array {
-  checkOptions(ACTION, "options", options, OPTIONS);
+  const { ignoreIndex } = readOptions(ACTION, options, OPTIONS);
   const ids = readIds(ACTION, "inputIds", inputIds);
-  const ignoreIndex = readIgnoreIndex(
-    ACTION,
-    options.ignoreIndex,
-    IGNORE_INDEX,
-  );
   const list = readList<number | boolean | bigint>(
     ACTION,
     "mask",

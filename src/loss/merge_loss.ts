@@ -4,12 +4,18 @@
  *
  * @module
  */
-import { readIds, readView } from "../checks.ts";
+import {
+  checkIterable,
+  outOfRange,
+  readIds,
+  readView,
+  wrongKind,
+} from "../checks.ts";
 import type { LossResult, PerSequence } from "../contract.ts";
 import { exactTerms, roundedSum } from "../reference/exact_sum.ts";
 import { kindOf } from "../typed_arrays.ts";
 import { sharedEngine } from "../wasm/workspace.ts";
-import { metricsOf, reduced } from "./result.ts";
+import { ALL, checkWeightSum, metricsOf, reduced } from "./result.ts";
 
 const ACTION = "merge losses";
 
@@ -41,105 +47,71 @@ const ACTION = "merge losses";
  * ```
  */
 export function mergeLoss(partials: Iterable<LossResult>): LossResult {
-  if (
-    typeof partials !== "object" || partials === null ||
-    typeof partials[Symbol.iterator] !== "function"
-  ) {
-    throw new TypeError(
-      `Cannot merge losses as they must come in a list: current value is ${
-        String(partials)
-      }`,
-    );
-  }
+  checkIterable(ACTION, "they must come in a list", partials);
   const parts = Array.from(partials);
-  const first = check(parts);
-  const { reduction, denominatorGiven } = first;
-  const given = denominatorGiven ? first.denominator : undefined;
+  parts.forEach((part, i) => checkPart(part, i, parts[0]!));
+  if (parts.length === 0) {
+    outOfRange(ACTION, "there must be at least one", parts);
+  }
+  const { reduction, denominator, denominatorGiven } = parts[0]!;
   const add = (pick: (part: LossResult) => number) =>
     parts.reduce((total, part) => total + pick(part), 0);
-  const sumTerms = exactTerms(parts.flatMap((part) => part.sumTerms));
-  const weightSumTerms = exactTerms(
-    parts.flatMap((part) => part.weightSumTerms),
-  );
+  const addTerms = (pick: (part: LossResult) => number[]) =>
+    exactTerms(parts.flatMap(pick));
+  const weightSumTerms = addTerms((part) => part.weightSumTerms);
   const perSequence = joinSequences(parts);
-  const totalTokens = add((part) => part.totalTokens);
   const weighing = {
     weightSumTerms,
     weightSum: roundedSum(weightSumTerms),
     activeTokens: add((part) => part.activeTokens),
     perSequence,
-    activeSequences: perSequence === null
-      ? 0
-      : perSequence.activeTokens.filter((n) => n > 0).length,
+    activeSequences: perSequence?.activeTokens.filter((n) => n > 0).length ?? 0,
   };
-  const { weightSum, activeTokens } = weighing;
-  if (weightSum < 0 && given === undefined && reduction !== "sum") {
-    throw new RangeError(
-      `Cannot merge losses as the weights of the active tokens must not sum to less than 0 under reduction "${reduction}": current value is ${weightSum}`,
-    );
-  }
+  const given = denominatorGiven ? denominator : undefined;
+  checkWeightSum(ACTION, ALL, weighing.weightSum, reduction, given);
   const merged = reduced({
     reduction,
     given,
-    sumTerms,
+    sumTerms: addTerms((part) => part.sumTerms),
     weighing,
-    totalTokens,
+    totalTokens: add((part) => part.totalTokens),
     nonFiniteRows: add((part) => part.nonFiniteRows),
     perSequence,
   });
-  const perToken = join("perToken", parts.map((part) => part.perToken));
-  if (perToken !== null) merged.perToken = perToken;
-  const logSumExp = join("logSumExp", parts.map((part) => part.logSumExp));
-  if (logSumExp !== null) merged.logSumExp = logSumExp;
-  const metrics = parts.map((part) => part.metrics);
-  if (metrics.every((m) => m !== undefined)) {
+  for (const name of ["perToken", "logSumExp"] as const) {
+    const joined = join(name, parts.map((part) => part[name]));
+    if (joined !== null) merged[name] = joined;
+  }
+  if (parts.every((part) => part.metrics !== undefined)) {
     merged.metrics = metricsOf(
       sharedEngine(true),
-      exactTerms(metrics.flatMap((m) => m.nllTerms)),
-      exactTerms(metrics.flatMap((m) => m.entropyTerms)),
-      metrics.reduce((total, m) => total + m.correct, 0),
-      activeTokens,
+      addTerms((part) => part.metrics!.nllTerms),
+      addTerms((part) => part.metrics!.entropyTerms),
+      add((part) => part.metrics!.correct),
+      weighing.activeTokens,
     );
   }
   return merged;
 }
 
-function check(parts: LossResult[]): LossResult {
-  const first = parts[0]!;
-  if (parts.length === 0) {
-    throw new RangeError(
-      "Cannot merge losses as there must be at least one: current value is []",
-    );
+function checkPart(part: LossResult, i: number, first: LossResult): void {
+  if (!Array.isArray(part?.sumTerms)) {
+    wrongKind(ACTION, `partial ${i} must be a loss result`, part);
   }
-  for (const [i, part] of parts.entries()) {
-    if (
-      typeof part !== "object" || part === null || !Array.isArray(part.sumTerms)
-    ) {
-      throw new TypeError(
-        `Cannot merge losses as partial ${i} must be a loss result: current value is ${
-          String(part)
-        }`,
-      );
-    }
-    if (part.reduction !== first.reduction) {
-      throw new RangeError(
-        `Cannot merge losses as all must have the reduction of the first, "${first.reduction}": partial ${i} has "${part.reduction}"`,
-      );
-    }
-    if (
-      part.denominatorGiven !== first.denominatorGiven ||
-      (first.denominatorGiven && part.denominator !== first.denominator)
-    ) {
-      throw new RangeError(
-        `Cannot merge losses as all must have the same given denominator, or none: partial 0 has ${
-          first.denominatorGiven ? first.denominator : "none"
-        }, partial ${i} has ${
-          part.denominatorGiven ? part.denominator : "none"
-        }`,
-      );
-    }
+  const { reduction } = first;
+  if (part.reduction !== reduction) {
+    const wish =
+      `partial ${i} must have the reduction of the first, ${reduction}`;
+    outOfRange(ACTION, wish, part.reduction);
   }
-  return first;
+  const given = ({ denominatorGiven, denominator }: LossResult) =>
+    denominatorGiven ? denominator : "none";
+  if (given(part) !== given(first)) {
+    const wish = `partial ${i} must have the given denominator of the first, ${
+      given(first)
+    }`;
+    outOfRange(ACTION, wish, given(part));
+  }
 }
 
 /** Arrays of the same name end to end, or null if one is missing. */
@@ -151,8 +123,10 @@ function join(
     a !== undefined && kindOf(a) !== "Float64Array"
   );
   if (odd !== undefined) {
-    throw new TypeError(
-      "Cannot merge losses as their arrays must be Float64Arrays (JSON does not keep those; structuredClone does): current value is an object",
+    wrongKind(
+      ACTION,
+      `${name} must be a Float64Array (JSON does not keep those; structuredClone does)`,
+      odd,
     );
   }
   if (!given.every((array) => array !== undefined)) return null;
@@ -171,15 +145,10 @@ function joinSequences(parts: LossResult[]): PerSequence | null {
     join(`perSequence.${name}`, parts.map((part) => part.perSequence?.[name]));
   const sum = column("sum"), weightSum = column("weightSum");
   if (sum === null || weightSum === null) return null;
+  const name = "perSequence.activeTokens";
   const activeTokens = Int32Array.from(
     parts.flatMap(({ perSequence }) =>
-      Array.from(
-        readIds(
-          ACTION,
-          "perSequence.activeTokens",
-          perSequence!.activeTokens,
-        ),
-      )
+      Array.from(readIds(ACTION, name, perSequence!.activeTokens))
     ),
   );
   return { sum, weightSum, activeTokens };

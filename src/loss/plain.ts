@@ -16,6 +16,7 @@ import { NON_FINITE } from "../engine.ts";
 import { roundedSum } from "../reference/exact_sum.ts";
 import { isPlain } from "../typed_arrays.ts";
 import { checkLength } from "./problem.ts";
+import { countFlags } from "./result.ts";
 import { inWorkspace, sharedEngine } from "../wasm/workspace.ts";
 
 /** Logits above this many are worth the general way. */
@@ -58,8 +59,6 @@ export function plainLoss(
     ? []
     : [first];
   const sum = roundedSum(sumTerms);
-  let nonFiniteRows = 0;
-  for (let i = 0; i < rows; i++) nonFiniteRows += scores.flags[i]! & NON_FINITE;
   return {
     loss: active === 0 ? 0 : sum / active,
     reduction: "token",
@@ -71,6 +70,6 @@ export function plainLoss(
     denominatorGiven: false,
     activeTokens: active,
     totalTokens: rows,
-    nonFiniteRows,
+    nonFiniteRows: countFlags(scores, rows, NON_FINITE),
   };
 }

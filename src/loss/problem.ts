@@ -5,15 +5,18 @@
  * @module
  */
 import {
-  checkOptions,
+  asGiven,
+  count,
+  flag,
+  int32,
+  number,
+  optional,
   outOfRange,
-  readFlag,
-  readIgnoreIndex,
   readLabels,
   readList,
-  readNumber,
+  readOptions,
   readWeights,
-  readWord,
+  word,
 } from "../checks.ts";
 import {
   IGNORE_INDEX,
@@ -33,35 +36,36 @@ import { readStorage } from "./storage.ts";
 const ACTION = "compute loss";
 const NONE: LossOptions = Object.freeze({});
 
-const REDUCTIONS = ["token", "sample", "sequence", "sum"] as const;
-const DTYPES = ["f32", "bf16", "f16"] as const;
+const positive = (n: number) => n > 0 && n < Infinity;
 
 /** Every option there is. Those of gradients are let pass everywhere, so that one object serves a loss and its gradient. */
-const OPTIONS: ReadonlySet<string> = new Set([
-  "ignoreIndex",
-  "reduction",
-  "denominator",
-  "shift",
-  "sequenceLength",
-  "cuSeqlens",
-  "vocabSize",
-  "rowStride",
-  "dtype",
-  "perToken",
-  "logSumExp",
-  "metrics",
-  "labelSmoothing",
-  "zLoss",
-  "softcap",
-  "logitScale",
-  "tokenWeights",
-  "classWeights",
-  "deterministic",
-  "into",
-  "upstream",
-]);
-
-const positive = (n: number) => n > 0 && n < Infinity;
+const OPTIONS = {
+  ignoreIndex: int32(IGNORE_INDEX),
+  reduction: word<Reduction>(["token", "sample", "sequence", "sum"]),
+  denominator: optional(number(1, "finite and more than 0", positive)),
+  shift: flag,
+  sequenceLength: count(1),
+  cuSeqlens: asGiven<LossOptions["cuSeqlens"]>,
+  vocabSize: count(1),
+  rowStride: count(1),
+  dtype: optional(word<LogitsType>(["f32", "bf16", "f16"])),
+  perToken: flag,
+  logSumExp: flag,
+  metrics: flag,
+  labelSmoothing: number(0, "in [0, 1]", (n) => n >= 0 && n <= 1),
+  zLoss: number(0, "finite and at least 0", (n) => n >= 0 && n < Infinity),
+  softcap: number(0, "finite and more than 0", positive),
+  logitScale: number(
+    1,
+    "finite and not 0",
+    (n) => Number.isFinite(n) && n !== 0,
+  ),
+  tokenWeights: asGiven<LossOptions["tokenWeights"]>,
+  classWeights: asGiven<LossOptions["classWeights"]>,
+  deterministic: flag,
+  into: asGiven,
+  upstream: asGiven,
+};
 
 /**
  * Throws if the logits have another length than when they were checked: to read
@@ -89,108 +93,48 @@ export function prepare(
   labels: TokenIds,
   options: LossOptions = NONE,
 ): Prepared {
-  checkOptions(ACTION, "options", options, OPTIONS);
+  const values = readOptions(ACTION, options, OPTIONS);
+  const { ignoreIndex, shift } = values;
   const data = isTensor(logits) ? logits.data : logits as LogitsArray;
-  const storage = readStorage(
-    ACTION,
-    data,
-    options.dtype === undefined
-      ? undefined
-      : readWord<LogitsType>(ACTION, "dtype", options.dtype, DTYPES),
-  );
+  const { array, dtype } = readStorage(ACTION, data, values.dtype);
   const list = readList<number | bigint>(
     ACTION,
     "labels",
     "an array of whole numbers",
     labels,
   ) as TokenIds;
-  const shape = readShape(logits, storage.array.length, list.length, options);
-  const { rows, vocabSize } = shape;
-  const ignoreIndex = readIgnoreIndex(
-    ACTION,
-    options.ignoreIndex,
-    IGNORE_INDEX,
-  );
+  const shape = readShape(logits, array.length, list.length, values);
+  const { rows, vocabSize, rowStride } = shape;
   const targets = readLabels(ACTION, list, rows, vocabSize, ignoreIndex);
-  const borders = readSequences(shape, options);
-  const shift = readFlag(ACTION, "shift", options.shift);
+  const borders = readSequences(shape, values);
   const weights = readWeights(
     ACTION,
     "tokenWeights",
-    options.tokenWeights,
+    values.tokenWeights,
     rows,
   );
   return {
+    ...values,
     problem: {
-      logits: storage.array,
-      dtype: storage.dtype,
+      ...values,
+      logits: array,
+      dtype,
       rows,
       vocabSize,
-      rowStride: shape.rowStride,
+      rowStride,
       targets: shift ? shiftLeft(targets, borders, ignoreIndex) : targets,
-      ignoreIndex,
       rowWeights: weights !== null && shift
         ? shiftLeft(weights, borders, 0)
         : weights,
       classWeights: readWeights(
         ACTION,
         "classWeights",
-        options.classWeights,
+        values.classWeights,
         vocabSize,
       ),
-      labelSmoothing: readNumber(
-        ACTION,
-        "labelSmoothing",
-        options.labelSmoothing,
-        0,
-        "in [0, 1]",
-        (n) => n >= 0 && n <= 1,
-      ),
-      zLoss: readNumber(
-        ACTION,
-        "zLoss",
-        options.zLoss,
-        0,
-        "finite and at least 0",
-        (n) => n >= 0 && n < Infinity,
-      ),
-      softcap: readNumber(
-        ACTION,
-        "softcap",
-        options.softcap,
-        0,
-        "finite and more than 0",
-        positive,
-      ),
-      logitScale: readNumber(
-        ACTION,
-        "logitScale",
-        options.logitScale,
-        1,
-        "finite and not 0",
-        (n) => Number.isFinite(n) && n !== 0,
-      ),
-      metrics: readFlag(ACTION, "metrics", options.metrics),
     },
     data,
     borders,
-    reduction: readWord<Reduction>(
-      ACTION,
-      "reduction",
-      options.reduction,
-      REDUCTIONS,
-    ),
-    denominator: options.denominator === undefined ? undefined : readNumber(
-      ACTION,
-      "denominator",
-      options.denominator,
-      1,
-      "finite and more than 0",
-      positive,
-    ),
     totalTokens: countTargets(rows, borders, shift),
-    perToken: readFlag(ACTION, "perToken", options.perToken),
-    logSumExp: readFlag(ACTION, "logSumExp", options.logSumExp),
-    deterministic: readFlag(ACTION, "deterministic", options.deterministic),
   };
 }

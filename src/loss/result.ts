@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { outOfRange } from "../checks.ts";
+import { type Action, outOfRange } from "../checks.ts";
 import type {
   LossResult,
   Metrics,
@@ -26,33 +26,41 @@ import {
   type Weighing,
 } from "../reference/normalize.ts";
 
-/** Weighs the rows; a negative sum of weights would turn the mean's sign and is refused. */
+/** Weighs the rows, and refuses what has no mean. */
 export function weighRows(prepared: Prepared): Weighing {
   const { problem, reduction, denominator } = prepared;
   const borders = prepared.borders === null && reduction === "sequence"
     ? Int32Array.of(0, problem.rows)
     : prepared.borders;
   const weighing = weigh(problem, borders);
-  if (denominator !== undefined || reduction === "sum") return weighing;
-  if (weighing.weightSum < 0) {
-    outOfRange(
-      "compute loss",
-      `the weights of the active tokens must not sum to less than 0 under reduction "${reduction}" (give a denominator, or use "sum")`,
-      weighing.weightSum,
+  const check = (sum: number, whose: string) =>
+    checkWeightSum("compute loss", whose, sum, reduction, denominator);
+  check(weighing.weightSum, ALL);
+  if (reduction === "sequence") {
+    weighing.perSequence?.weightSum.forEach((sum, s) =>
+      check(sum, `sequence ${s}`)
     );
   }
-  if (reduction === "sequence" && weighing.perSequence !== null) {
-    weighing.perSequence.weightSum.forEach((sum, s) => {
-      if (sum < 0) {
-        outOfRange(
-          "compute loss",
-          `the weights of sequence ${s} must not sum to less than 0 under reduction "sequence" (give a denominator, or use "sum")`,
-          sum,
-        );
-      }
-    });
-  }
   return weighing;
+}
+
+/** Whose weights a whole batch's are. */
+export const ALL = "the active tokens";
+
+/** Throws where a mean would be divided by a negative sum of weights, which would turn its sign. */
+export function checkWeightSum(
+  action: Action,
+  whose: string,
+  sum: number,
+  reduction: Reduction,
+  given: number | undefined,
+): void {
+  if (!(sum < 0) || given !== undefined || reduction === "sum") return;
+  outOfRange(
+    action,
+    `the weights of ${whose} must not sum to less than 0 under reduction "${reduction}" (give a denominator, or use "sum")`,
+    sum,
+  );
 }
 
 /** The result without its gradient. */
@@ -66,21 +74,25 @@ export function assemble(
   const { rows } = problem;
   const sumTerms = engine.sumTerms(scores.perToken, rows);
   const perSequence = sequenceSums(prepared, weighing, scores);
-  let nonFiniteRows = 0;
-  for (let i = 0; i < rows; i++) nonFiniteRows += scores.flags[i]! & NON_FINITE;
   const result = reduced({
     reduction,
     given: denominator,
     sumTerms,
     weighing,
     totalTokens,
-    nonFiniteRows,
+    nonFiniteRows: countFlags(scores, rows, NON_FINITE),
     perSequence,
   });
   if (prepared.perToken) result.perToken = scores.perToken.slice(0, rows);
   if (prepared.logSumExp) result.logSumExp = scores.logSumExp.slice(0, rows);
   if (problem.metrics) {
-    result.metrics = measure(engine, rows, weighing.activeTokens, scores);
+    result.metrics = metricsOf(
+      engine,
+      engine.sumTerms(scores.nll, rows),
+      engine.sumTerms(scores.entropy, rows),
+      countFlags(scores, rows, CORRECT),
+      weighing.activeTokens,
+    );
   }
   return result;
 }
@@ -141,23 +153,15 @@ function sequenceSums(
   return { sum, ...weighing.perSequence };
 }
 
-function measure(
-  engine: Engine,
+/** How many of the rows have a flag. */
+export function countFlags(
+  { flags }: RowScores,
   rows: number,
-  active: number,
-  scores: RowScores,
-): Metrics {
-  let correct = 0;
-  for (let i = 0; i < rows; i++) {
-    if ((scores.flags[i]! & CORRECT) !== 0) correct++;
-  }
-  return metricsOf(
-    engine,
-    engine.sumTerms(scores.nll, rows),
-    engine.sumTerms(scores.entropy, rows),
-    correct,
-    active,
-  );
+  flag: number,
+): number {
+  let count = 0;
+  for (let i = 0; i < rows; i++) if ((flags[i]! & flag) !== 0) count++;
+  return count;
 }
 
 /** Means from sums; all 0 (and perplexity 1) where no token is active. */

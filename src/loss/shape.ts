@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { outOfRange, readBorders, readCount, readList } from "../checks.ts";
+import { outOfRange, readBorders, readList } from "../checks.ts";
 import type { Logits, LogitsTensor, LossOptions } from "../contract.ts";
 import { equalBorders } from "../labels/sequences.ts";
 
@@ -22,6 +22,12 @@ export interface Shape {
   sequenceLength: number | undefined;
 }
 
+/** What options say of it, each number at least 1. */
+export type ShapeOptions = Pick<
+  LossOptions,
+  "rowStride" | "vocabSize" | "sequenceLength" | "cuSeqlens" | "classWeights"
+>;
+
 /** Whether logits came as `{ data, dims }`. */
 export function isTensor(logits: Logits): logits is LogitsTensor {
   return typeof logits === "object" && logits !== null && "data" in logits &&
@@ -33,10 +39,9 @@ export function readShape(
   logits: Logits,
   length: number,
   rows: number,
-  options: LossOptions,
+  options: ShapeOptions,
 ): Shape {
-  let stride = readCount(ACTION, "rowStride", options.rowStride, 1);
-  let vocabSize = readCount(ACTION, "vocabSize", options.vocabSize, 1);
+  let { rowStride: stride, vocabSize } = options;
   let sequenceLength: number | undefined;
   if (isTensor(logits)) {
     const dims = Array.from(
@@ -113,10 +118,9 @@ export function readShape(
 /** Borders from cuSeqlens, else from sequenceLength, else from rank-3 dims. */
 export function readSequences(
   shape: Shape,
-  options: LossOptions,
+  options: ShapeOptions,
 ): Int32Array | null {
-  const { cuSeqlens } = options;
-  const given = readCount(ACTION, "sequenceLength", options.sequenceLength, 1);
+  const { cuSeqlens, sequenceLength: given } = options;
   if (cuSeqlens !== undefined) {
     if (given !== undefined) {
       outOfRange(

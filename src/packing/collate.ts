@@ -4,23 +4,17 @@
  *
  * @module
  */
-import { checkOptions, readIgnoreIndex } from "../checks.ts";
+import { int32, readOptions } from "../checks.ts";
 import { IGNORE_INDEX } from "../contract.ts";
 import type { Sample } from "../row.ts";
 import { lay } from "./lay.ts";
 import { Layout, type PaddedBatch } from "./layouts.ts";
-import { padRows, readPadding } from "./padding.ts";
+import { PADDING, paddingOf, padRows } from "./padding.ts";
 import { readSamples } from "./samples.ts";
 import type { CollateOptions } from "./types.ts";
 
 const ACTION = "collate samples";
-const OPTIONS: ReadonlySet<string> = new Set([
-  "padTokenId",
-  "padToMultipleOf",
-  "length",
-  "side",
-  "ignoreIndex",
-]);
+const OPTIONS = { ...PADDING, ignoreIndex: int32(IGNORE_INDEX) };
 
 /**
  * A padded batch [B, L], row b holding sample b.
@@ -59,22 +53,13 @@ export function collate(
   samples: Iterable<Sample>,
   options: CollateOptions,
 ): PaddedBatch {
-  checkOptions(ACTION, "options", options, OPTIONS);
-  const ignoreIndex = readIgnoreIndex(
-    ACTION,
-    options.ignoreIndex,
-    IGNORE_INDEX,
-  );
+  const { ignoreIndex, ...rest } = readOptions(ACTION, options, OPTIONS);
   const read = readSamples(ACTION, samples, ignoreIndex);
   const length = Int32Array.from(read, ({ ids }) => ids.length);
   const borders = new Int32Array(length.length + 1);
   length.forEach((n, row) => borders[row + 1] = borders[row]! + n);
-  const padding = readPadding(
-    ACTION,
-    options,
-    borders,
-    (row) => `samples[${row}]`,
-  );
+  const name = (row: number) => `samples[${row}]`;
+  const padding = paddingOf(ACTION, rest, borders, name);
   // row = document = sample, the empty ones too
   const rows = length.map((_, row) => row);
   const pieces = {

@@ -51,35 +51,27 @@ export interface LayoutFields {
  */
 export class Layout implements LayoutFields, CausalBatch {
   /** [N] token ids, the padding's where there is padding. */
-  readonly inputIds: Int32Array;
+  declare readonly inputIds: Int32Array;
   /** [N] labels aligned with the ids: the id where it is trained, else ignoreIndex. */
-  readonly labels: Int32Array;
+  declare readonly labels: Int32Array;
   /** The label of what is not trained. */
-  readonly ignoreIndex: number;
+  declare readonly ignoreIndex: number;
   /** [N] loss weights, 0 wherever the label is ignored. Only where some sample has weights; 1 for trained tokens of the others. */
   declare readonly tokenWeights?: Float64Array;
   /** [N] the position in the document, from 0; 0 on padding. */
-  readonly positionIds: Int32Array;
+  declare readonly positionIds: Int32Array;
   /** [N] the index of the document, -1 on padding. */
-  readonly documentIds: Int32Array;
+  declare readonly documentIds: Int32Array;
   /** [D] the documents, in the order they stand. */
-  readonly documents: PackedDocument[];
+  declare readonly documents: PackedDocument[];
   /** The spans of the samples, in the positions of this layout. */
-  readonly spans: PackedSpan[];
+  declare readonly spans: PackedSpan[];
   /** How many trained tokens are no targets here: their documents begin with them. */
-  readonly lostTargets: number;
+  declare readonly lostTargets: number;
 
   /** Made by `packSequences` and `collate`. */
   constructor(fields: LayoutFields) {
-    this.inputIds = fields.inputIds;
-    this.labels = fields.labels;
-    this.ignoreIndex = fields.ignoreIndex;
-    if (fields.tokenWeights) this.tokenWeights = fields.tokenWeights;
-    this.positionIds = fields.positionIds;
-    this.documentIds = fields.documentIds;
-    this.documents = fields.documents;
-    this.spans = fields.spans;
-    this.lostTargets = fields.lostTargets;
+    Object.assign(this, fields);
   }
 
   /** [D] How many tokens each document has. */
@@ -133,6 +125,36 @@ export class Layout implements LayoutFields, CausalBatch {
   }
 }
 
+/** The data of a padded layout. */
+export interface PaddedFields extends LayoutFields {
+  /** [N] 1 for tokens, 0 for padding. */
+  attentionMask: Int32Array;
+  /** [B, L] */
+  dims: [rows: number, length: number];
+  /** Borders of every document and of every run of padding, where rows hold several documents. */
+  cuSeqlens?: Int32Array;
+}
+
+/** What has a value per token. */
+type Columns = Omit<LayoutFields, "documents" | "spans" | "lostTargets">;
+
+/** The columns of a layout, each of them moved alike; `pad` is what stands in its padding. */
+export function moveColumns(
+  from: LayoutFields,
+  padTokenId: number,
+  move: <T extends Int32Array | Float64Array>(values: T, pad: number) => T,
+): Columns {
+  const { ignoreIndex, tokenWeights } = from;
+  return {
+    inputIds: move(from.inputIds, padTokenId),
+    labels: move(from.labels, ignoreIndex),
+    ignoreIndex,
+    ...(tokenWeights && { tokenWeights: move(tokenWeights, 0) }),
+    positionIds: move(from.positionIds, 0),
+    documentIds: move(from.documentIds, -1),
+  };
+}
+
 /**
  * Rows of one length, row-major: B rows of L tokens, N = B · L.
  *
@@ -150,27 +172,18 @@ export class Layout implements LayoutFields, CausalBatch {
  */
 export class PaddedBatch extends Layout {
   /** [N] 1 for tokens, 0 for padding. */
-  readonly attentionMask: Int32Array;
+  declare readonly attentionMask: Int32Array;
   /** [B, L] */
-  readonly dims: [rows: number, length: number];
+  declare readonly dims: [rows: number, length: number];
   /** L, or 1 where it is 0, as sequences of no length divide nothing. */
   readonly sequenceLength: number;
   /** Where rows hold several documents: borders of every document and of every run of padding, over all N tokens. */
   declare readonly cuSeqlens?: Int32Array;
 
   /** Made by `padded()` and `collate`. */
-  constructor(
-    fields: LayoutFields & {
-      attentionMask: Int32Array;
-      dims: [number, number];
-      cuSeqlens: Int32Array | null;
-    },
-  ) {
+  constructor(fields: PaddedFields) {
     super(fields);
-    this.attentionMask = fields.attentionMask;
-    this.dims = fields.dims;
     this.sequenceLength = Math.max(fields.dims[1], 1);
-    if (fields.cuSeqlens) this.cuSeqlens = fields.cuSeqlens;
   }
 
   /** [B, L, L], one block-causal mask per row. */

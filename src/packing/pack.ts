@@ -4,28 +4,18 @@
  *
  * @module
  */
-import {
-  type Action,
-  checkOptions,
-  readIgnoreIndex,
-  wrongKind,
-} from "../checks.ts";
+import { type Action, int32, readOptions, wrongKind } from "../checks.ts";
 import { IGNORE_INDEX } from "../contract.ts";
 import type { Sample } from "../row.ts";
 import { lay } from "./lay.ts";
 import { checkLayout } from "./layouts.ts";
 import { PackedBatch } from "./packed.ts";
-import { plan, type Planning, readPlanning } from "./plan.ts";
+import { plan, PLANNING, type Planning, planningOf } from "./plan.ts";
 import { type ReadSample, readSamples, withFieldsOf } from "./samples.ts";
 import type { KeptSample, PackOptions, TruncatedSample } from "./types.ts";
 
 const ACTION = "pack sequences";
-const OPTIONS: ReadonlySet<string> = new Set([
-  "maxLength",
-  "strategy",
-  "overlong",
-  "ignoreIndex",
-]);
+const OPTIONS = { ...PLANNING, ignoreIndex: int32(IGNORE_INDEX) };
 
 /**
  * Packs samples into sequences of at most `maxLength` tokens.
@@ -76,15 +66,9 @@ export function packSequences<S extends Sample>(
   samples: Iterable<S>,
   options: PackOptions,
 ): PackedBatch<S> {
-  checkOptions(ACTION, "options", options, OPTIONS);
-  const planning = readPlanning(ACTION, options);
-  const ignoreIndex = readIgnoreIndex(
-    ACTION,
-    options.ignoreIndex,
-    IGNORE_INDEX,
-  );
+  const { ignoreIndex, ...rest } = readOptions(ACTION, options, OPTIONS);
   const read = readSamples(ACTION, samples, ignoreIndex);
-  return packRead(ACTION, read, planning, ignoreIndex);
+  return packRead(ACTION, read, planningOf(rest), ignoreIndex);
 }
 
 /** {@link packSequences} of samples that are read. */

@@ -4,16 +4,17 @@
  *
  * @module
  */
-import { checkOptions, readFlag } from "../checks.ts";
+import { flag, readOptions } from "../checks.ts";
 import type { Sample } from "../row.ts";
 import { moveSpan } from "./lay.ts";
 import {
   checkLayout,
   Layout,
   type LayoutFields,
+  moveColumns,
   type PaddedBatch,
 } from "./layouts.ts";
-import { padRows, readPadding } from "./padding.ts";
+import { layRows, LENGTHS, PADDING, paddingOf, padRows } from "./padding.ts";
 import type {
   FlatOptions,
   PackOrigin,
@@ -23,18 +24,7 @@ import type {
 
 const ACTION = "pack sequences";
 
-const PAD_OPTIONS: ReadonlySet<string> = new Set([
-  "padTokenId",
-  "padToMultipleOf",
-  "length",
-  "side",
-]);
-const FLAT_OPTIONS: ReadonlySet<string> = new Set([
-  "padTokenId",
-  "padToMultipleOf",
-  "length",
-  "coverPadding",
-]);
+const FLAT = { ...LENGTHS, coverPadding: flag };
 
 /** The data of documents laid end to end. */
 export interface FlatFields extends LayoutFields {
@@ -58,14 +48,13 @@ export interface FlatFields extends LayoutFields {
  */
 export class FlatBatch extends Layout implements FlatFields {
   /** [D + 1] where documents begin and end, a leading 0; [D + 2] where padding was to be covered. */
-  readonly cuSeqlens: Int32Array;
+  declare readonly cuSeqlens: Int32Array;
   /** The longest stretch between two of cuSeqlens, 0 where there is none. */
   readonly maxSeqlen: number;
 
   /** Made by `packSequences`. */
   constructor(fields: FlatFields) {
     super(fields);
-    this.cuSeqlens = fields.cuSeqlens;
     this.maxSeqlen = fields.cuSeqlens.reduce(
       (most, end, d, all) => d === 0 ? 0 : Math.max(most, end - all[d - 1]!),
       0,
@@ -81,7 +70,7 @@ export class FlatBatch extends Layout implements FlatFields {
    * @throws {TypeError} An option is of the wrong kind.
    */
   padded(options: PadOptions): PaddedBatch {
-    checkOptions(ACTION, "options", options, PAD_OPTIONS);
+    const given = readOptions(ACTION, options, PADDING);
     checkLayout(ACTION, this);
     const { documents } = this;
     const first = documents[0]?.pack ?? 0; // a pack alone is row 0
@@ -90,7 +79,7 @@ export class FlatBatch extends Layout implements FlatFields {
     documents.forEach(({ end }, d) => borders[rowOf(d) + 1] = end);
     const rows = Int32Array.from(borders);
     const name = (row: number) => `packs[${first + row}]`;
-    const padding = readPadding(ACTION, options, rows, name);
+    const padding = paddingOf(ACTION, given, rows, name);
     return padRows(this, rows, rowOf, padding, true);
   }
 
@@ -102,33 +91,16 @@ export class FlatBatch extends Layout implements FlatFields {
    * @throws {TypeError} An option is of the wrong kind.
    */
   flat(options: FlatOptions): FlatBatch {
-    checkOptions(ACTION, "options", options, FLAT_OPTIONS);
+    const { coverPadding, ...rest } = readOptions(ACTION, options, FLAT);
     checkLayout(ACTION, this);
-    const { coverPadding, ...rest } = options;
-    const cover = readFlag(ACTION, "coverPadding", coverPadding);
     const whole = Int32Array.of(0, this.inputIds.length);
-    const name = () => "the documents";
-    const { padTokenId, length } = readPadding(ACTION, rest, whole, name);
-    const fill = (values: Int32Array, pad: number) => {
-      const out = new Int32Array(length).fill(pad);
-      out.set(values);
-      return out;
-    };
-    const tokenWeights = new Float64Array(length);
-    tokenWeights.set(this.tokenWeights ?? []);
+    const padding = paddingOf(ACTION, rest, whole, () => "the documents");
+    const { cuSeqlens } = this, { length } = padding;
     return new FlatBatch({
-      ignoreIndex: this.ignoreIndex,
-      inputIds: fill(this.inputIds, padTokenId),
-      labels: fill(this.labels, this.ignoreIndex),
-      ...(this.tokenWeights === undefined ? {} : { tokenWeights }),
-      positionIds: fill(this.positionIds, 0),
-      documentIds: fill(this.documentIds, -1),
-      documents: this.documents.map((document) => ({ ...document })),
-      spans: this.spans.map((span) => moveSpan(span, 0, span)),
-      lostTargets: this.lostTargets,
-      cuSeqlens: cover && this.cuSeqlens.at(-1)! < length
-        ? Int32Array.from([...this.cuSeqlens, length])
-        : this.cuSeqlens.slice(),
+      ...layRows(this, whole, () => 0, padding),
+      cuSeqlens: coverPadding && cuSeqlens.at(-1)! < length
+        ? Int32Array.from([...cuSeqlens, length])
+        : cuSeqlens.slice(),
     });
   }
 }
@@ -150,12 +122,11 @@ export class FlatBatch extends Layout implements FlatFields {
  */
 export class Pack extends FlatBatch {
   /** Its index among the packs. */
-  readonly index: number;
+  declare readonly index: number;
 
   /** Made by `packSequences`. */
   constructor(fields: FlatFields & { index: number }) {
     super(fields);
-    this.index = fields.index;
   }
 }
 
@@ -192,13 +163,13 @@ export class PackedBatch<S extends Sample = Sample> extends FlatBatch {
   /** The packs. */
   readonly packs: Pack[];
   /** The most tokens a pack may hold. */
-  readonly maxLength: number;
+  declare readonly maxLength: number;
   /** Samples that were left out, by index. */
-  readonly dropped: number[];
+  declare readonly dropped: number[];
   /** Samples that were cut short. */
-  readonly truncated: TruncatedSample[];
+  declare readonly truncated: TruncatedSample[];
   /** What `unpack` needs beside the tokens. */
-  readonly origin: PackOrigin<S>;
+  declare readonly origin: PackOrigin<S>;
 
   /** Made by `packSequences`. */
   constructor(
@@ -210,10 +181,6 @@ export class PackedBatch<S extends Sample = Sample> extends FlatBatch {
     },
   ) {
     super(fields);
-    this.maxLength = fields.maxLength;
-    this.dropped = fields.dropped;
-    this.truncated = fields.truncated;
-    this.origin = fields.origin;
     this.packs = cutIntoPacks(fields, fields.origin.firstLabels);
   }
 
@@ -240,17 +207,14 @@ function cutIntoPacks(
       const { sample, document } = spans[s]!;
       own.push(moveSpan(spans[s]!, -start, { sample, document: document - d }));
     }
-    const { tokenWeights } = batch;
     packs.push(
       new Pack({
         index,
-        ignoreIndex,
-        inputIds: batch.inputIds.subarray(start, end),
-        labels: batch.labels.subarray(start, end),
-        ...(tokenWeights === undefined
-          ? {}
-          : { tokenWeights: tokenWeights.subarray(start, end) }),
-        positionIds: batch.positionIds.subarray(start, end),
+        ...moveColumns(
+          batch,
+          0,
+          (values) => values.subarray(start, end) as typeof values,
+        ),
         documentIds: batch.documentIds.slice(start, end).map((id) => id - d),
         documents: documents.slice(d, until).map((document) => ({
           ...document,

@@ -6,17 +6,29 @@
  */
 import {
   type Action,
+  count,
+  int32,
   outOfRange,
-  readCount,
-  readNumber,
-  readWord,
-  wrongKind,
+  type Readers,
+  required,
+  word,
 } from "../checks.ts";
 import { moveSpan } from "./lay.ts";
-import { type Layout, PaddedBatch } from "./layouts.ts";
+import { type LayoutFields, moveColumns, PaddedBatch } from "./layouts.ts";
 import type { PadOptions } from "./types.ts";
 
-const SIDES = ["right", "left"] as const;
+/** Options that say how rows are padded, but for the side. */
+export const LENGTHS: Readers<Omit<PadOptions, "side">> = {
+  padTokenId: required(int32(0)),
+  padToMultipleOf: count(1),
+  length: count(0),
+};
+
+/** The same with the side. */
+export const PADDING: Readers<PadOptions> = {
+  ...LENGTHS,
+  side: word<"right" | "left">(["right", "left"]),
+};
 
 /** Checked padding of B rows to L tokens. */
 export interface Padding {
@@ -26,29 +38,13 @@ export interface Padding {
 }
 
 /** Checks how rows with these borders are padded; `nameRow` says what an error calls one. */
-export function readPadding(
+export function paddingOf(
   action: Action,
   options: PadOptions,
   borders: Int32Array,
   nameRow: (row: number) => string,
 ): Padding {
-  if (options.padTokenId === undefined) {
-    wrongKind(action, "padTokenId must be a number", undefined);
-  }
-  const padTokenId = readNumber(
-    action,
-    "padTokenId",
-    options.padTokenId,
-    0,
-    "a whole number within int32",
-    (n) => (n | 0) === n,
-  );
-  const multiple = readCount(
-    action,
-    "padToMultipleOf",
-    options.padToMultipleOf,
-    1,
-  ) ?? 1;
+  const { padTokenId, padToMultipleOf: multiple = 1, side } = options;
   let longest = 0, row = 0;
   for (let r = 0; r + 1 < borders.length; r++) {
     const length = borders[r + 1]! - borders[r]!;
@@ -57,7 +53,7 @@ export function readPadding(
       row = r;
     }
   }
-  const given = readCount(action, "length", options.length, 0) ?? longest;
+  const given = options.length ?? longest;
   if (given < longest) {
     outOfRange(
       action,
@@ -70,63 +66,69 @@ export function readPadding(
   if (size > 0x7fffffff) {
     outOfRange(action, "rows · length must be below 2³¹", size);
   }
-  const left = readWord(action, "side", options.side, SIDES) === "left";
-  return { padTokenId, length, left };
+  return { padTokenId, length, left: side === "left" };
 }
 
 /**
  * Row r of the result holds the tokens [borders[r], borders[r + 1]) of `from`,
- * and `rowOf` says in which row a document stands. `bordered` asks for cuSeqlens.
+ * and `rowOf` says in which row a document stands.
  */
-export function padRows(
-  from: Layout,
+export function layRows(
+  from: LayoutFields,
   borders: Int32Array,
   rowOf: (document: number) => number,
   { padTokenId, length, left }: Padding,
-  bordered: boolean,
-): PaddedBatch {
+): LayoutFields {
   const rows = borders.length - 1;
   const first = (r: number) =>
     // of a row's tokens
     r * length + (left ? length - (borders[r + 1]! - borders[r]!) : 0);
-  const move = <T extends Int32Array | Float64Array>(values: T, out: T): T => {
-    for (let r = 0; r < rows; r++) {
-      out.set(values.subarray(borders[r]!, borders[r + 1]!), first(r));
-    }
-    return out;
-  };
-  const moveInt = (values: Int32Array, pad: number) =>
-    move(values, new Int32Array(rows * length).fill(pad));
   const by = (document: number) => { // how far a document moves
     const r = rowOf(document);
     return first(r) - borders[r]!;
   };
-  const documents = from.documents.map((document, d) => ({
-    ...document,
-    pack: rowOf(d),
-    start: document.start + by(d),
-    end: document.end + by(d),
-  }));
+  return {
+    ...moveColumns(from, padTokenId, (values, pad) => {
+      const kind = values.constructor as new (length: number) => typeof values;
+      const out = new kind(rows * length).fill(pad);
+      for (let r = 0; r < rows; r++) {
+        out.set(values.subarray(borders[r], borders[r + 1]), first(r));
+      }
+      return out as typeof values;
+    }),
+    documents: from.documents.map((document, d) => ({
+      ...document,
+      start: document.start + by(d),
+      end: document.end + by(d),
+    })),
+    spans: from.spans.map((span) => moveSpan(span, by(span.document), span)),
+    lostTargets: from.lostTargets,
+  };
+}
+
+/** {@link layRows} as a batch; `bordered` asks for cuSeqlens. */
+export function padRows(
+  from: LayoutFields,
+  borders: Int32Array,
+  rowOf: (document: number) => number,
+  padding: Padding,
+  bordered: boolean,
+): PaddedBatch {
+  const laid = layRows(from, borders, rowOf, padding);
+  laid.documents.forEach((document, d) => document.pack = rowOf(d));
+  const { documentIds, documents } = laid;
   const cuSeqlens = [0];
   for (const { start, end } of documents) {
     if (start > cuSeqlens.at(-1)!) cuSeqlens.push(start);
     cuSeqlens.push(end);
   }
-  if (cuSeqlens.at(-1)! < rows * length) cuSeqlens.push(rows * length);
+  if (cuSeqlens.at(-1)! < documentIds.length) {
+    cuSeqlens.push(documentIds.length);
+  }
   return new PaddedBatch({
-    inputIds: moveInt(from.inputIds, padTokenId),
-    labels: moveInt(from.labels, from.ignoreIndex),
-    ignoreIndex: from.ignoreIndex,
-    ...(from.tokenWeights === undefined ? {} : {
-      tokenWeights: move(from.tokenWeights, new Float64Array(rows * length)),
-    }),
-    attentionMask: moveInt(new Int32Array(from.inputIds.length).fill(1), 0),
-    positionIds: moveInt(from.positionIds, 0),
-    documentIds: moveInt(from.documentIds, -1),
-    documents,
-    spans: from.spans.map((span) => moveSpan(span, by(span.document), span)),
-    lostTargets: from.lostTargets,
-    dims: [rows, length],
-    cuSeqlens: bordered ? Int32Array.from(cuSeqlens) : null,
+    ...laid,
+    attentionMask: documentIds.map((d) => d < 0 ? 0 : 1),
+    dims: [borders.length - 1, padding.length],
+    ...(bordered && { cuSeqlens: Int32Array.from(cuSeqlens) }),
   });
 }

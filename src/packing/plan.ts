@@ -6,24 +6,20 @@
  */
 import {
   type Action,
-  checkOptions,
-  makeRoom,
+  number,
+  optional,
   outOfRange,
-  readCount,
-  readList,
-  readWord,
-  wrongKind,
+  type Reader,
+  type Readers,
+  readIds,
+  readOptions,
+  required,
+  type Values,
+  word,
 } from "../checks.ts";
 import { bestFitDecreasing, type Bins, firstFit } from "./bins.ts";
 import type { Overlong, PackPlan, PackStrategy, PlanOptions } from "./types.ts";
 
-const STRATEGIES = ["bfd", "first-fit", "wrapped"] as const;
-const OVERLONG = ["error", "truncate", "split", "drop"] as const;
-const OPTIONS: ReadonlySet<string> = new Set([
-  "maxLength",
-  "strategy",
-  "overlong",
-]);
 const LONGEST = 0x7fffffff; // positions are int32
 
 /** Checked options of a plan. */
@@ -32,6 +28,17 @@ export interface Planning {
   strategy: PackStrategy;
   overlong: Overlong;
 }
+
+/** Options that say how packs are filled. */
+export const PLANNING: Readers<Omit<Planning, "overlong">> & {
+  overlong: Reader<Overlong | undefined>;
+} = {
+  maxLength: required(
+    number(0, "a whole number in [1, 2³¹)", (n) => (n | 0) === n && n > 0),
+  ),
+  strategy: word(["bfd", "first-fit", "wrapped"]),
+  overlong: optional(word(["error", "truncate", "split", "drop"])),
+};
 
 /**
  * Plans packs from lengths alone, as `packSequences` fills them.
@@ -63,53 +70,25 @@ export function planPacks(
   options: PlanOptions,
 ): PackPlan {
   const action = "plan packs";
-  checkOptions(action, "options", options, OPTIONS);
-  const list = readList(
-    action,
-    "lengths",
-    "an array of whole numbers",
-    lengths,
-  );
-  const planning = readPlanning(action, options);
-  const checked = makeRoom(action, "lengths", Int32Array, list.length);
-  for (let i = 0; i < checked.length; i++) {
-    const length = list[i];
-    if (typeof length !== "number") {
-      wrongKind(action, `lengths[${i}] must be a number`, length);
-    }
-    if ((length | 0) !== length || length < 0) {
-      const wish = `lengths[${i}] must be a whole number in [0, 2³¹)`;
-      outOfRange(action, wish, length);
-    }
-    checked[i] = length;
-  }
+  const planning = planningOf(readOptions(action, options, PLANNING));
+  const checked = readIds(action, "lengths", lengths);
+  checked.forEach((length, i) => {
+    if (length >= 0) return;
+    outOfRange(
+      action,
+      `lengths[${i}] must be a whole number of at least 0`,
+      length,
+    );
+  });
   return plan(action, checked, planning);
 }
 
-/** Checks what a plan is made by. */
-export function readPlanning(action: Action, options: PlanOptions): Planning {
-  const maxLength = readCount(action, "maxLength", options.maxLength, 1);
-  if (maxLength === undefined) {
-    wrongKind(action, "maxLength must be a number", maxLength);
-  }
-  if (maxLength > LONGEST) {
-    outOfRange(action, "maxLength must be below 2³¹", maxLength);
-  }
-  const { strategy, overlong } = options;
-  const chosen = readWord<PackStrategy>(
-    action,
-    "strategy",
-    strategy,
-    STRATEGIES,
-  );
-  return {
-    maxLength,
-    strategy: chosen,
-    // wrapped is to cut samples, long or short
-    overlong: overlong === undefined && chosen === "wrapped"
-      ? "split"
-      : readWord<Overlong>(action, "overlong", overlong, OVERLONG),
-  };
+/** What a plan is made by, of options that {@link PLANNING} read. */
+export function planningOf(values: Values<typeof PLANNING>): Planning {
+  const { maxLength, strategy, overlong } = values;
+  // wrapped is to cut samples, long or short
+  const usual = strategy === "wrapped" ? "split" : "error";
+  return { maxLength, strategy, overlong: overlong ?? usual };
 }
 
 /** Refuses a sample that is too long where nobody says what to do with it. */

@@ -7,9 +7,11 @@
 import {
   type Action,
   checkHeld,
+  checkIterable,
   isListLike,
   outOfRange,
   readIds,
+  readSpan,
   readWeights,
   wrongKind,
 } from "../checks.ts";
@@ -38,12 +40,7 @@ export function readSamples<S extends Sample>(
   samples: Iterable<S>,
   ignoreIndex: number,
 ): ReadSample<S>[] {
-  if (
-    typeof samples !== "object" || samples === null ||
-    typeof samples[Symbol.iterator] !== "function"
-  ) {
-    wrongKind(action, "samples must be a list of samples", samples);
-  }
+  checkIterable(action, "samples must be a list of samples", samples);
   const list: ReadSample<S>[] = [];
   let tokens = 0;
   for (const sample of samples) {
@@ -166,22 +163,7 @@ function checkSpans(
   }
   return Array.from(spans as ArrayLike<TokenSpan>, (span, i) => {
     const title = `${name}.spans[${i}]`;
-    if (!isListLike(span) || span.length !== 2) {
-      wrongKind(action, `${title} must be a pair [start, end)`, span);
-    }
-    const { 0: start, 1: end } = span;
-    if (typeof start !== "number" || typeof end !== "number") {
-      wrongKind(action, `${title} must be two whole numbers`, span);
-    }
-    const whole = Number.isInteger(start) && Number.isInteger(end);
-    if (!whole || start < 0 || end < start || end > length) {
-      outOfRange(
-        action,
-        `${title} must be whole numbers with 0 <= start <= end <= ${length}, the length of its sample`,
-        span,
-      );
-    }
-    return withFieldsOf(span, start, end);
+    return withFieldsOf(span, ...readSpan(action, title, span, length));
   });
 }
 

@@ -3,31 +3,25 @@
  *
  * @module
  */
-import {
-  checkOptions,
-  readCount,
-  readIgnoreIndex,
-  readWord,
-  wrongKind,
-} from "../checks.ts";
+import { count, int32, readOptions, word, wrongKind } from "../checks.ts";
 import { IGNORE_INDEX } from "../contract.ts";
 import type { Sample } from "../row.ts";
 import { packRead } from "./pack.ts";
 import type { PackedBatch } from "./packed.ts";
-import { type Planning, readPlanning, refuseOverlong } from "./plan.ts";
+import { PLANNING, type Planning, refuseOverlong } from "./plan.ts";
 import { owned, type ReadSample, readSample } from "./samples.ts";
 import type { Overlong, PackStreamOptions } from "./types.ts";
 
 const ACTION = "pack a stream";
-const OPTIONS: ReadonlySet<string> = new Set([
-  "maxLength",
-  "openPacks",
-  "overlong",
-  "ignoreIndex",
-]);
-
 /** How many packs wait unless said: more fill better and hold more memory, and bench/packing_bench.ts shows what is gained. */
 const OPEN_PACKS = 64;
+
+const OPTIONS = {
+  maxLength: PLANNING.maxLength,
+  openPacks: count(1),
+  overlong: word<Overlong>(["error", "truncate", "drop"]),
+  ignoreIndex: int32(IGNORE_INDEX),
+};
 
 /** A pack that waits for samples. */
 interface OpenPack<S extends Sample> {
@@ -71,22 +65,10 @@ export function packStream<S extends Sample>(
   samples: Iterable<S> | AsyncIterable<S>,
   options: PackStreamOptions,
 ): AsyncGenerator<PackedBatch<S>, void, void> {
-  checkOptions(ACTION, "options", options, OPTIONS);
-  const { maxLength, openPacks, overlong } = options;
-  const planning = readPlanning(ACTION, {
-    maxLength,
-    strategy: "first-fit",
-    overlong: readWord<Overlong>(ACTION, "overlong", overlong, [
-      "error",
-      "truncate",
-      "drop",
-    ]),
-  });
-  const most = readCount(ACTION, "openPacks", openPacks, 1) ?? OPEN_PACKS;
-  const ignoreIndex = readIgnoreIndex(
+  const { openPacks = OPEN_PACKS, ignoreIndex, ...rest } = readOptions(
     ACTION,
-    options.ignoreIndex,
-    IGNORE_INDEX,
+    options,
+    OPTIONS,
   );
   if (
     typeof samples !== "object" || samples === null ||
@@ -94,7 +76,8 @@ export function packStream<S extends Sample>(
   ) {
     wrongKind(ACTION, "samples must give one sample after another", samples);
   }
-  return stream(samples, planning, most, ignoreIndex);
+  const planning: Planning = { ...rest, strategy: "first-fit" };
+  return stream(samples, planning, openPacks, ignoreIndex);
 }
 
 async function* stream<S extends Sample>(

@@ -129,7 +129,14 @@ export class WasmEngine implements Engine {
       else this.#copyIn(logits, problem, from, count, stride, ring);
       const { kernels } = this.memory;
       const code = CODE[dtype], { ignoreIndex } = problem;
-      const stored = [at, count, vocabSize, rowBytes, code, ignoreIndex] as const;
+      const stored = [
+        at,
+        count,
+        vocabSize,
+        rowBytes,
+        code,
+        ignoreIndex,
+      ] as const;
       if (target === null) {
         kernels.score(...stored);
       } else {

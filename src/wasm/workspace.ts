@@ -5,13 +5,7 @@
  *
  * @module
  */
-import {
-  checkOptions,
-  readFlag,
-  readNumber,
-  readWord,
-  wrongKind,
-} from "../checks.ts";
+import { count, flag, readOptions, required, word } from "../checks.ts";
 import type {
   LogitsType,
   LossWorkspace,
@@ -80,14 +74,12 @@ export function workspaceEngine(
 }
 
 const ACTION = "create workspace";
-const DTYPES = ["f32", "bf16", "f16"] as const;
-const OPTIONS: ReadonlySet<string> = new Set([
-  "rows",
-  "vocabSize",
-  "dtype",
-  "deterministic",
-]);
-const whole = (n: number) => Number.isSafeInteger(n) && n > 0;
+const SIZE = {
+  rows: required(count(1)),
+  vocabSize: required(count(1)),
+  dtype: word<LogitsType>(["f32", "bf16", "f16"]),
+  deterministic: flag,
+};
 
 /**
  * Makes room for N rows of logits inside the kernels' own memory.
@@ -145,20 +137,7 @@ export function createLossWorkspace(options: WorkspaceOptions): LossWorkspace {
 export function readSize(
   options: WorkspaceOptions,
 ): Required<WorkspaceOptions> {
-  checkOptions(ACTION, "options", options, OPTIONS);
-  const wish = "a whole number of at least 1";
-  const { rows, vocabSize } = options;
-  for (const [name, value] of Object.entries({ rows, vocabSize })) {
-    if (value === undefined) wrongKind(ACTION, `${name} must be given`, value);
-    readNumber(ACTION, name, value, 1, wish, whole);
-  }
-  const dtype = readWord<LogitsType>(ACTION, "dtype", options.dtype, DTYPES);
-  const deterministic = readFlag(
-    ACTION,
-    "deterministic",
-    options.deterministic,
-  );
-  return { rows, vocabSize, dtype, deterministic };
+  return readOptions(ACTION, options, SIZE);
 }
 
 class Workspace implements LossWorkspace {

@@ -160,8 +160,14 @@ Deno.test("maskLabels() names the span, its index and the length", () => {
     tooLong.message,
     "Cannot mask labels as span 2 must end within 10 tokens: current value is [5, 12]",
   );
-  refuse([-1, 2], "start at 0 or later: current value is [-1, 2] of 10 tokens");
-  refuse([4, 3], "not end before it starts: current value is [4, 3]");
+  refuse(
+    [-1, 2],
+    "start at 0 or later, within 10 tokens: current value is [-1, 2]",
+  );
+  refuse(
+    [4, 3],
+    "not end before it starts, within 10 tokens: current value is [4, 3]",
+  );
   refuse([11, 11], "end within 10 tokens: current value is [11, 11]");
   for (const bad of [[1.5, 3], [1, 2.5], [NaN, 3], [1, NaN], [0, Infinity]]) {
     refuse(bad, "be two whole numbers: current value is ");

@@ -198,10 +198,22 @@ onEngines("mixed reductions and denominators are refused", (engine) => {
   const refuse = (parts: LossResult[], text: string) =>
     assertThrows(() => mergeLoss(parts), RangeError, text);
   refuse([], "at least one");
-  refuse([of({}), of({ reduction: "sum" })], 'partial 1 has "sum"');
-  refuse([of({ denominator: 2 }), of({})], "partial 1 has none");
-  refuse([of({}), of({}), of({ denominator: 2 })], "partial 2 has 2");
-  refuse([of({ denominator: 2 }), of({ denominator: 3 })], "partial 0 has 2");
+  refuse(
+    [of({}), of({ reduction: "sum" })],
+    'partial 1 must have the reduction of the first, token: current value is "sum"',
+  );
+  refuse(
+    [of({ denominator: 2 }), of({})],
+    'partial 1 must have the given denominator of the first, 2: current value is "none"',
+  );
+  refuse(
+    [of({}), of({}), of({ denominator: 2 })],
+    "partial 2 must have the given denominator of the first, none: current value is 2",
+  );
+  refuse(
+    [of({ denominator: 2 }), of({ denominator: 3 })],
+    "denominator of the first, 2: current value is 3",
+  );
   // a denominator that a part only happens to have is none
   const alike = [of({ denominator: 5 }), of({ denominator: 5 })];
   assertEquals(mergeLoss(alike).denominator, 5);

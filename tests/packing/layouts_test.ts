@@ -390,7 +390,7 @@ Deno.test("padding is checked before anything is laid out", () => {
   const rows: Sample[] = [{ inputIds: [1] }, { inputIds: [1, 2, 3] }];
   const packed = packSequences(rows, { maxLength: 3 });
   const wrong: [unknown, ErrorConstructor, string][] = [
-    [{}, TypeError, "padTokenId must be a number"],
+    [{}, TypeError, "padTokenId must be given"],
     [{ padTokenId: "0" }, TypeError, "padTokenId must be a number"],
     [{ padTokenId: 0.5 }, RangeError, "padTokenId must be a whole number"],
     [{ padTokenId: 0, side: "top" }, RangeError, "side must be one of right"],

@@ -488,11 +488,23 @@ Deno.test("packSequences() checks every sample and names the place", () => {
     [
       { inputIds: [1, 2], spans: [[0, 1], [1, 3]] },
       RangeError,
-      "samples[1].spans[1] must be whole numbers with 0 <= start <= end <= 2, the length of its sample: current value is [1, 3]",
+      "samples[1].spans[1] must end within 2 tokens: current value is [1, 3]",
     ],
-    [{ inputIds: [1, 2], spans: [[1, 0]] }, RangeError, "spans[0] must be"],
-    [{ inputIds: [1, 2], spans: [[-1, 0]] }, RangeError, "spans[0] must be"],
-    [{ inputIds: [1, 2], spans: [[0.5, 1]] }, RangeError, "spans[0] must be"],
+    [
+      { inputIds: [1, 2], spans: [[1, 0]] },
+      RangeError,
+      "spans[0] must not end before it starts",
+    ],
+    [
+      { inputIds: [1, 2], spans: [[-1, 0]] },
+      RangeError,
+      "spans[0] must start at 0",
+    ],
+    [
+      { inputIds: [1, 2], spans: [[0.5, 1]] },
+      RangeError,
+      "spans[0] must be two whole numbers",
+    ],
     [{ inputIds: [1, 2], spans: [["0", 1]] }, TypeError, "two whole numbers"],
     [{ inputIds: [1, 2], spans: [[1]] }, TypeError, "must be a pair"],
     [{ inputIds: [1, 2], spans: 7 }, TypeError, "samples[1].spans must be"],

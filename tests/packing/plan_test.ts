@@ -209,14 +209,24 @@ Deno.test("planPacks() of nothing, or of empty samples, has no packs", () => {
 Deno.test("planPacks() checks what it is given", () => {
   const wrong: [unknown, unknown, ErrorConstructor, string][] = [
     [7, { maxLength: 8 }, TypeError, "lengths must be an array"],
-    [[1, "2"], { maxLength: 8 }, TypeError, "lengths[1] must be a number"],
+    [
+      [1, "2"],
+      { maxLength: 8 },
+      TypeError,
+      "lengths[1] must be a whole number",
+    ],
     [[1, -1], { maxLength: 8 }, RangeError, "lengths[1] must be a whole"],
     [[1.5], { maxLength: 8 }, RangeError, "lengths[0] must be a whole"],
     [[2 ** 31], { maxLength: 8 }, RangeError, "lengths[0] must be a whole"],
-    [[1], {}, TypeError, "maxLength must be a number"],
+    [[1], {}, TypeError, "maxLength must be given"],
     [[1], { maxLength: 0 }, RangeError, "maxLength must be a whole number"],
     [[1], { maxLength: 1.5 }, RangeError, "maxLength must be a whole number"],
-    [[1], { maxLength: 2 ** 31 }, RangeError, "maxLength must be below 2³¹"],
+    [
+      [1],
+      { maxLength: 2 ** 31 },
+      RangeError,
+      "maxLength must be a whole number in [1, 2³¹)",
+    ],
     [[1], { maxLength: 8, strategy: "ffd" }, RangeError, "strategy must be"],
     [[1], { maxLength: 8, overlong: "cut" }, RangeError, "overlong must be"],
     [[1], { max_length: 8 }, TypeError, "every key of options must be one of"],

@@ -123,7 +123,7 @@ Deno.test("packStream() refuses what is wrong before or when it comes", async ()
   const one = { inputIds: [1, 2, 3] };
   for (
     const [options, message] of [
-      [{ maxLength: 0 }, "maxLength must be a whole number of at least 1"],
+      [{ maxLength: 0 }, "maxLength must be a whole number in [1, 2³¹)"],
       [{ maxLength: 4, openPacks: 0 }, "openPacks must be a whole number"],
       [{ maxLength: 4, overlong: "split" }, "overlong must be"],
       [{ maxLength: 4, strategy: "bfd" }, "strategy"],
