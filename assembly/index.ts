@@ -1,14 +1,13 @@
 // What the host sees: mask, gather, score and differentiate, their options, an
-// exact sum, an exponential, and where the tables are. No import, no allocation;
-// between calls only the options, the last row's results and the running sum stay.
+// exponential, and where the tables are. No import, no allocation; between calls
+// only the options and the last row's results stay.
 export { exp_f64, fuses, relaxed } from "./exp";
 export { mask } from "./mask";
 export { gather } from "./gather";
 export { configure } from "./options";
 export { differentiate, score } from "./rows";
-export { sum_add, sum_clear } from "./normalize";
 export {
-  ENTROPY, FACTORS, FLAGS, GATHERED, LABELS, LSE, NLL, PER_TOKEN, TERMS, WEIGHTS,
+  ENTROPY, FACTORS, FLAGS, GATHERED, LABELS, LSE, NLL, PER_TOKEN, WEIGHTS,
 } from "./memory";
 
 // One row at a time, for the tests of each kernel alone.

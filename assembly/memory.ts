@@ -7,7 +7,6 @@
 //   BACKUP     4 KB    one block of logits, while its exponentials replace it
 //   STAGE      2 KB    t and f of a run, in the plain build
 //   GROUP      32 B    eight values on their way to the end of a row
-//   TERMS      512 B   the expansion of the running exact sum (normalize.ts)
 //   LABELS     i32[ROWS]   in:  the label of each row, or ignoreIndex
 //   WEIGHTS    f64[ROWS]   in:  the token weight of each row
 //   FACTORS    f64[ROWS]   in:  the gradient's coefficient of each row
@@ -34,12 +33,6 @@ export const BLOCK: usize = 1024;
 /** Bytes of logits that are summed, and in the plain build staged, in one run: 2 x 4 lanes of 32. */
 export const RUN_BYTES: usize = 1024;
 
-/**
- * Room for the expansion of an exact sum. Two or three terms are usual, a few
- * dozen would take values made for it; beyond this the host sums by itself.
- */
-export const MAX_TERMS: usize = 64;
-
 /** Where this thread's tables are, in the builds for threads. */
 // @ts-ignore: decorator
 @external("thread", "tables")
@@ -48,8 +41,7 @@ declare const TABLES: usize;
 export const BACKUP: usize = ASC_FEATURE_THREADS ? TABLES : memory.data(4096, 16);
 export const STAGE: usize = ASC_FEATURE_THREADS ? BACKUP + 4096 : memory.data(2048, 16);
 export const GROUP: usize = ASC_FEATURE_THREADS ? STAGE + 2048 : memory.data(32, 16);
-export const TERMS: usize = ASC_FEATURE_THREADS ? GROUP + 32 : memory.data(512, 16);
-export const LABELS: usize = ASC_FEATURE_THREADS ? TERMS + 512 : memory.data(4096, 16);
+export const LABELS: usize = ASC_FEATURE_THREADS ? GROUP + 32 : memory.data(4096, 16);
 export const WEIGHTS: usize = ASC_FEATURE_THREADS ? LABELS + 4096 : memory.data(8192, 16);
 export const FACTORS: usize = ASC_FEATURE_THREADS ? WEIGHTS + 8192 : memory.data(8192, 16);
 export const GATHERED: usize = ASC_FEATURE_THREADS ? FACTORS + 8192 : memory.data(8192, 16);

@@ -1,8 +1,7 @@
-// From a row's sums to its loss, and from the rows' losses to one exact sum.
-// Derivations: src/reference/log_sum_exp.ts, normalize.ts and exact_sum.ts.
+// From a row's sums to its loss. Derivations: src/reference/log_sum_exp.ts and
+// normalize.ts.
 import { exp_f64, LN2 } from "./exp";
 import { log_of, others, reference } from "./log_sum_exp";
-import { MAX_TERMS, TERMS } from "./memory";
 import { smoothing, zLoss } from "./options";
 
 /** Results of `settle`, all of the row last seen. */
@@ -79,47 +78,4 @@ export function per_token(weight: f64, classWeight: f64, smoothed: f64): f64 {
   if (smoothing != 0) loss += smoothing * smoothed;
   if (zLoss != 0) loss += zLoss * log_sum_exp * log_sum_exp;
   return weight * loss + 0; // never -0
-}
-
-let terms: usize = 0;
-
-/** Starts an exact sum. */
-export function sum_clear(): void {
-  terms = 0;
-}
-
-/**
- * [SUM 2] Adds count float64 values to the expansion in TERMS and returns how
- * many terms it has, or -1 once a value or a partial sum is not finite.
- */
-export function sum_add(values: usize, count: usize): i32 {
-  const end = values + (count << 3);
-  for (let at = values; at < end; at += 8) {
-    let x = load<f64>(at);
-    if (x == 0) continue;
-    let kept: usize = 0;
-    for (let j: usize = 0; j < terms; j++) {
-      let y = load<f64>(TERMS + (j << 3));
-      if (abs(x) < abs(y)) {
-        const t = x;
-        x = y;
-        y = t;
-      }
-      // [SUM 1] two-sum: high + low = x + y exactly
-      const high = x + y;
-      const low = y - (high - x);
-      if (low != 0) {
-        store<f64>(TERMS + (kept << 3), low);
-        kept++;
-      }
-      x = high;
-    }
-    if (!(abs(x) < Infinity) || kept >= MAX_TERMS - 1) return -1;
-    if (x != 0) {
-      store<f64>(TERMS + (kept << 3), x);
-      kept++;
-    }
-    terms = kept;
-  }
-  return <i32>terms;
 }

@@ -1,6 +1,6 @@
 /**
  * What an engine is: labels, scores and gradients of checked problems, and the
- * sum and exponential that results are made with. The float64 reference,
+ * exponential that results are made with. The float64 reference,
  * the two WASM builds, on one thread or many, and, behind its own way of waiting,
  * WebGPU are engines; one suite judges them all.
  *
@@ -128,6 +128,4 @@ export interface Engine {
   ): RowScores;
   /** e^x, without the host's own exponential in the WASM engines. */
   exp(x: number): number;
-  /** The exact sum of values[0..count) as floats that do not overlap, smallest first; [] for 0. */
-  sumTerms(values: Float64Array, count: number): number[];
 }

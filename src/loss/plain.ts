@@ -13,7 +13,7 @@ import {
   type TokenIds,
 } from "../contract.ts";
 import { NON_FINITE } from "../engine.ts";
-import { roundedSum } from "../reference/exact_sum.ts";
+import { exactTerms, roundedSum } from "../reference/exact_sum.ts";
 import { isPlain } from "../typed_arrays.ts";
 import { checkLength } from "./problem.ts";
 import { countFlags } from "./result.ts";
@@ -52,12 +52,7 @@ export function plainLoss(
   const engine = sharedEngine(false);
   const scores = engine.scorePlain(logits, ids, vocabSize, IGNORE_INDEX);
   if (scores === null) return null;
-  const first = scores.perToken[0]!;
-  const sumTerms = rows > 1
-    ? engine.sumTerms(scores.perToken, rows)
-    : first === 0
-    ? []
-    : [first];
+  const sumTerms = exactTerms(scores.perToken, rows);
   const sum = roundedSum(sumTerms);
   return {
     loss: active === 0 ? 0 : sum / active,

@@ -72,7 +72,7 @@ export function assemble(
 ): LossResult {
   const { problem, reduction, denominator, totalTokens } = prepared;
   const { rows } = problem;
-  const sumTerms = engine.sumTerms(scores.perToken, rows);
+  const sumTerms = exactTerms(scores.perToken, rows);
   const perSequence = sequenceSums(prepared, weighing, scores);
   const result = reduced({
     reduction,
@@ -88,8 +88,8 @@ export function assemble(
   if (problem.metrics) {
     result.metrics = metricsOf(
       engine,
-      engine.sumTerms(scores.nll, rows),
-      engine.sumTerms(scores.entropy, rows),
+      exactTerms(scores.nll, rows),
+      exactTerms(scores.entropy, rows),
       countFlags(scores, rows, CORRECT),
       weighing.activeTokens,
     );

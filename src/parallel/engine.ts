@@ -12,7 +12,6 @@ import type {
   LossProblem,
   RowScores,
 } from "../engine.ts";
-import { exactTerms } from "../reference/exact_sum.ts";
 import { sumClassWeights } from "../reference/normalize.ts";
 import { CODE, needsTables } from "../wasm/engine.ts";
 import type { Build } from "../wasm/loader.ts";
@@ -69,22 +68,6 @@ export class CrewEngine implements Engine {
 
   exp(x: number): number {
     return x > 709 ? Infinity : this.#crew.kernels(this.#build).exp_f64(x);
-  }
-
-  sumTerms(values: Float64Array, count: number): number[] {
-    if (count < 2 || !this.#crew.memory.holds(values)) {
-      return exactTerms(values, count);
-    }
-    const kernels = this.#crew.kernels(this.#build);
-    kernels.sum_clear();
-    const terms = kernels.sum_add(values.byteOffset, count);
-    // a value or a partial sum beyond float64: the reference sorts it out
-    if (terms < 0) return exactTerms(values, count);
-    const { buffer } = this.#crew.memory.f64;
-    return exactTerms(
-      new Float64Array(buffer, kernels.TERMS.value, terms),
-      terms,
-    );
   }
 
   #run(

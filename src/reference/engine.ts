@@ -19,7 +19,6 @@ import {
   type RowScores,
 } from "../engine.ts";
 import { encodeBf16, encodeF16, halfBits } from "../half.ts";
-import { exactTerms } from "./exact_sum.ts";
 import { exp } from "./exp.ts";
 import { gatherLogits } from "./gather.ts";
 import { gradientRow } from "./gradient.ts";
@@ -134,6 +133,4 @@ export const referenceEngine: Engine = {
     target: GradTarget,
   ): RowScores => run(problem, coefficients, writer(target, problem.vocabSize)),
   exp,
-  sumTerms: (values: Float64Array, count: number): number[] =>
-    exactTerms(values, count),
 };

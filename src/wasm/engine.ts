@@ -13,7 +13,6 @@ import type {
   LossProblem,
   RowScores,
 } from "../engine.ts";
-import { exactTerms } from "../reference/exact_sum.ts";
 import { sumClassWeights } from "../reference/normalize.ts";
 import type { Build } from "./loader.ts";
 import { maskStretches } from "./mask_stretches.ts";
@@ -237,23 +236,6 @@ export class WasmEngine implements Engine {
 
   exp(x: number): number {
     return x > 709 ? Infinity : this.memory.kernels.exp_f64(x);
-  }
-
-  sumTerms(values: Float64Array, count: number): number[] {
-    if (count < 2) return exactTerms(values, count);
-    const { memory } = this;
-    // what is not in this memory passes through a table that no caller sees
-    const table = values.buffer === memory.f64.buffer ? null : memory.factors;
-    memory.kernels.sum_clear();
-    let terms = 0;
-    for (let from = 0; from < count && terms >= 0; from += ROWS) {
-      const length = Math.min(ROWS, count - from);
-      table?.set(values.subarray(from, from + length));
-      terms = memory.kernels.sum_add((table ?? values).byteOffset, length);
-    }
-    // a value or a partial sum beyond float64: the reference sorts it out
-    if (terms < 0) return exactTerms(values, count);
-    return exactTerms(memory.terms, terms);
   }
 }
 

@@ -67,8 +67,6 @@ export interface Kernels {
     outBytes: number,
     outType: number,
   ): void;
-  sum_clear(): void;
-  sum_add(values: number, count: number): number;
   row_sum(x: number, vocabSize: number, labelAt: number): void;
   row_exponentials(x: number, vocabSize: number, labelAt: number): void;
   set_row(reference: number, others: number): void;
@@ -84,7 +82,6 @@ export interface Kernels {
   NLL: WebAssembly.Global;
   ENTROPY: WebAssembly.Global;
   FLAGS: WebAssembly.Global;
-  TERMS: WebAssembly.Global;
 }
 
 /** (func (param v128 v128 v128) (result v128) (f32x4.relaxed_madd ...)), the smallest module that needs relaxed SIMD. */

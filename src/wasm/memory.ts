@@ -48,8 +48,6 @@ export class KernelMemory {
   labels!: Int32Array;
   weights!: Float64Array;
   factors!: Float64Array;
-  /** The expansion of the running exact sum. */
-  terms!: Float64Array;
   /** [ROWS] each: what a call writes. */
   scores!: RowScores;
   #bytes = 0;
@@ -86,7 +84,7 @@ export class KernelMemory {
   }
 
   #view(): void {
-    const { memory, LABELS, WEIGHTS, FACTORS, TERMS } = this.kernels;
+    const { memory, LABELS, WEIGHTS, FACTORS } = this.kernels;
     const { PER_TOKEN, LSE, NLL, ENTROPY, FLAGS } = this.kernels;
     const buffer = memory.buffer;
     const f64 = (at: WebAssembly.Global) =>
@@ -101,7 +99,6 @@ export class KernelMemory {
     this.labels = i32(LABELS);
     this.weights = f64(WEIGHTS);
     this.factors = f64(FACTORS);
-    this.terms = new Float64Array(buffer, TERMS.value, 64);
     this.scores = {
       perToken: f64(PER_TOKEN),
       logSumExp: f64(LSE),

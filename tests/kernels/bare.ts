@@ -134,10 +134,6 @@ export class Bare {
   integers(name: "LABELS" | "FLAGS"): Int32Array {
     return this.i32(this.#table(name), ROWS);
   }
-  /** The expansion of the running sum. */
-  get terms(): Float64Array {
-    return this.f64(this.#table("TERMS"), 64);
-  }
 
   /** No options but these; the scratch at `scratch`. */
   configure(

@@ -211,7 +211,3 @@ Deno.test("differentiate() reads and writes a Float16Array, described by its sha
   assertEquals(referenceEngine.differentiate(half, ones, target), scores);
   assertEquals([...codes], [...expected].map(encodeF16));
 });
-
-Deno.test("sumTerms() sums the first count values exactly", () => {
-  assertEquals(referenceEngine.sumTerms(Float64Array.of(0.5, 2, 9), 2), [2.5]);
-});
