@@ -32,7 +32,7 @@
  * @module
  */
 import type { InitOptions } from "./src/contract.ts";
-import { useModules } from "./src/wasm/loader.ts";
+import { initEngines } from "./src/wasm/workspace.ts";
 
 export * from "./src/contract.ts";
 export { findSpans } from "./src/labels/find_spans.ts";
@@ -82,5 +82,5 @@ export { createLossWorkspace } from "./src/wasm/workspace.ts";
  * ```
  */
 export function init(modules: InitOptions = {}): void {
-  useModules(modules);
+  initEngines(modules);
 }

@@ -8,7 +8,7 @@
 // of a download, for gzip codes what lies together alike.
 import { KERNELS_RELAXED } from "./kernels_relaxed_wasm.ts";
 import { KERNELS_SIMD } from "./kernels_simd_wasm.ts";
-import { checkOptions } from "../checks.ts";
+import { optional, type Reader, readOptions, wrongKind } from "../checks.ts";
 import type { InitOptions } from "../contract.ts";
 import { decode } from "./inlined.ts";
 
@@ -94,61 +94,49 @@ const RELAXED_PROBE = new Uint8Array([
   0xfd, 0x85, 0x02, 0x0b, // relaxed_madd, end
 ]);
 
-const BUILDS: ReadonlySet<string> = new Set(["simd", "relaxed"]);
-
-/** What the builds are called in the package. */
-const FILES: Readonly<Record<Build, string>> = {
-  simd: "kernels.wasm",
-  relaxed: "kernels_relaxed.wasm",
-};
-
-const given: { simd?: WebAssembly.Module; relaxed?: WebAssembly.Module } = {};
-const compiled: { simd?: WebAssembly.Module; relaxed?: WebAssembly.Module } =
-  {};
+const given: InitOptions = {};
+const compiled: InitOptions = {};
 let fastest: Build | undefined;
-let generation = 0;
-
-/** Counts the calls of `useModules`, so that engines know when they are stale. */
-export function moduleGeneration(): number {
-  return generation;
-}
 
 /** Replaces the inlined builds by modules compiled elsewhere. */
 export function useModules(modules: InitOptions): void {
-  if (exportsOf(modules as WebAssembly.Module) !== null) {
-    throw new TypeError(
-      "Cannot initialise as modules must be { simd, relaxed }, or one of them: current value is a WebAssembly.Module",
-    );
+  if (exportsOf(modules) !== null) {
+    const wish = "modules must be { simd, relaxed }, or one of them";
+    wrongKind("initialise", wish, "a WebAssembly.Module");
   }
-  checkOptions("initialise", "modules", modules, BUILDS);
-  for (const build of ["simd", "relaxed"] as const) {
-    const module = modules[build];
-    if (module === undefined) continue;
+  const { simd, relaxed } = readOptions("initialise", modules, {
+    simd: optional(moduleOf("simd")),
+    relaxed: optional(moduleOf("relaxed")),
+  }, "modules");
+  if (simd !== undefined) given.simd = simd;
+  if (relaxed !== undefined) given.relaxed = relaxed;
+  fastest = undefined;
+}
+
+/** Reads a module that is this build. */
+function moduleOf(build: Build): Reader<WebAssembly.Module> {
+  return (action, name, value) => {
+    const module = value as WebAssembly.Module;
     const names = exportsOf(module);
     if (names === null) {
-      throw new TypeError(
-        `Cannot initialise as ${build} must be a WebAssembly.Module: current value is ${typeof module}`,
-      );
+      wrongKind(action, `${name} must be a WebAssembly.Module`, value);
     }
     if (!isBuild(module, names, build)) {
-      throw new TypeError(
-        `Cannot initialise as ${build} must be the module ${
-          FILES[build]
-        }: current exports are ${names.join(", ") || "none"}`,
-      );
+      const file = build === "simd" ? "kernels.wasm" : "kernels_relaxed.wasm";
+      const wish =
+        `${name} must be the module ${file}, not one with other exports`;
+      wrongKind(action, wish, names);
     }
-  }
-  for (const build of ["simd", "relaxed"] as const) {
-    if (modules[build] !== undefined) given[build] = modules[build];
-  }
-  fastest = undefined;
-  generation++;
+    return module;
+  };
 }
 
 /** The names that a module exports; null where it is none. Modules of other realms are modules too, so it is asked, not its class. */
-function exportsOf(module: WebAssembly.Module): string[] | null {
+function exportsOf(module: unknown): string[] | null {
   try {
-    return WebAssembly.Module.exports(module).map(({ name }) => name);
+    return WebAssembly.Module.exports(module as WebAssembly.Module).map((
+      { name },
+    ) => name);
   } catch {
     return null;
   }
@@ -167,7 +155,7 @@ function isBuild(
     (build === "relaxed" ? 1 : 0);
 }
 
-function moduleOf(build: Build): WebAssembly.Module {
+function compiledModule(build: Build): WebAssembly.Module {
   return given[build] ?? (compiled[build] ??= compile(build));
 }
 
@@ -188,7 +176,7 @@ function compile(build: Build): WebAssembly.Module {
 
 /** A fresh instance, with a memory of its own. */
 export function instantiate(build: Build): Kernels {
-  const { exports } = new WebAssembly.Instance(moduleOf(build));
+  const { exports } = new WebAssembly.Instance(compiledModule(build));
   return exports as unknown as Kernels;
 }
 

@@ -40,16 +40,16 @@ export class KernelMemory {
   readonly kernels: Kernels;
   /** The first byte of the host's part. */
   readonly heap: number;
-  f32!: Float32Array;
-  u16!: Uint16Array;
-  i32!: Int32Array;
-  f64!: Float64Array;
+  declare f32: Float32Array;
+  declare u16: Uint16Array;
+  declare i32: Int32Array;
+  declare f64: Float64Array;
   /** [ROWS] What a call reads. */
-  labels!: Int32Array;
-  weights!: Float64Array;
-  factors!: Float64Array;
+  declare labels: Int32Array;
+  declare weights: Float64Array;
+  declare factors: Float64Array;
   /** [ROWS] each: what a call writes. */
-  scores!: RowScores;
+  declare scores: RowScores;
   #bytes = 0;
 
   constructor(build: Build) {
@@ -67,18 +67,17 @@ export class KernelMemory {
   reserve(bytes: number): void {
     if (bytes <= this.#bytes) return;
     const pages = Math.ceil(bytes / PAGE);
-    if (pages > MAX_PAGES) {
+    const refuse = (why: string, cause?: unknown) => {
       throw new RangeError(
-        `Cannot reserve WASM memory as it must stay below 4 GiB (use fewer rows at a time, or shorter ones): current value is ${bytes} bytes`,
+        `Cannot reserve ${bytes} bytes of WASM memory, ${why}: use fewer rows at a time, or shorter ones`,
+        { cause },
       );
-    }
+    };
+    if (pages > MAX_PAGES) refuse("which must stay below 4 GiB");
     try {
       this.kernels.memory.grow(pages - this.#bytes / PAGE);
     } catch (cause) {
-      throw new RangeError(
-        `Cannot reserve ${bytes} bytes of WASM memory, the machine has no more: use fewer rows at a time, or shorter ones`,
-        { cause },
-      );
+      refuse("the machine has no more", cause);
     }
     this.#view();
   }

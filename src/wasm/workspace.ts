@@ -5,15 +5,17 @@
  *
  * @module
  */
+// First, as in loader.ts.
+import { type Build, fastestBuild, useModules } from "./loader.ts";
 import { count, flag, readOptions, required, word } from "../checks.ts";
 import type {
+  InitOptions,
   LogitsType,
   LossWorkspace,
   WorkspaceOptions,
 } from "../contract.ts";
 import type { LossProblem } from "../engine.ts";
 import { WasmEngine } from "./engine.ts";
-import { type Build, fastestBuild, moduleGeneration } from "./loader.ts";
 import { SLACK } from "./memory.ts";
 
 interface Owner {
@@ -25,7 +27,6 @@ interface Owner {
 
 const shared: { simd?: WasmEngine; relaxed?: WasmEngine } = {};
 const owners: WeakMap<ArrayBufferLike, Owner> = new WeakMap();
-let generation = 0;
 /** Whether there ever was a workspace; until then no array need be looked up. */
 let created = false;
 
@@ -35,12 +36,14 @@ export function sharedEngine(deterministic: boolean): WasmEngine {
 }
 
 function sharedEngineOf(build: Build): WasmEngine {
-  if (generation !== moduleGeneration()) {
-    delete shared.simd;
-    delete shared.relaxed;
-    generation = moduleGeneration();
-  }
   return shared[build] ??= new WasmEngine(build);
+}
+
+/** As `init`: the engines to come are made of these modules. */
+export function initEngines(modules: InitOptions): void {
+  useModules(modules);
+  delete shared.simd;
+  delete shared.relaxed;
 }
 
 /** Whether an array lies in a workspace. */
@@ -72,14 +75,6 @@ export function workspaceEngine(
 ): WasmEngine | undefined {
   return owners.get(array.buffer)?.engine;
 }
-
-const ACTION = "create workspace";
-const SIZE = {
-  rows: required(count(1)),
-  vocabSize: required(count(1)),
-  dtype: word<LogitsType>(["f32", "bf16", "f16"]),
-  deterministic: flag,
-};
 
 /**
  * Makes room for N rows of logits inside the kernels' own memory.
@@ -130,49 +125,40 @@ export function createLossWorkspace(options: WorkspaceOptions): LossWorkspace {
     : new Uint16Array(buffer, start, length);
   owners.set(buffer, { engine, build, vocabSize });
   created = true;
-  return new Workspace(logits, rows, vocabSize, dtype);
+  return workspaceOf(logits, { rows, vocabSize, dtype });
+}
+
+/** A workspace whose logits are these, until it is disposed of. */
+function workspaceOf(
+  logits: Float32Array | Uint16Array,
+  size: Pick<LossWorkspace, "rows" | "vocabSize" | "dtype">,
+): LossWorkspace {
+  let held: typeof logits | null = logits;
+  const dispose = () => {
+    owners.delete(logits.buffer);
+    held = null;
+  };
+  return {
+    ...size,
+    get logits() {
+      if (held !== null) return held;
+      throw new TypeError(
+        "Cannot use workspace as it was disposed: create a new one",
+      );
+    },
+    dispose,
+    [Symbol.dispose]: dispose,
+  };
 }
 
 /** The size of a workspace to be. */
 export function readSize(
   options: WorkspaceOptions,
 ): Required<WorkspaceOptions> {
-  return readOptions(ACTION, options, SIZE);
-}
-
-class Workspace implements LossWorkspace {
-  #logits: Float32Array | Uint16Array | null;
-  readonly rows: number;
-  readonly vocabSize: number;
-  readonly dtype: LogitsType;
-
-  constructor(
-    logits: Float32Array | Uint16Array,
-    rows: number,
-    vocabSize: number,
-    dtype: LogitsType,
-  ) {
-    this.#logits = logits;
-    this.rows = rows;
-    this.vocabSize = vocabSize;
-    this.dtype = dtype;
-  }
-
-  get logits(): Float32Array | Uint16Array {
-    if (this.#logits === null) {
-      throw new TypeError(
-        "Cannot use workspace as it was disposed: create a new one",
-      );
-    }
-    return this.#logits;
-  }
-
-  dispose(): void {
-    if (this.#logits !== null) owners.delete(this.#logits.buffer);
-    this.#logits = null;
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
-  }
+  return readOptions("create workspace", options, {
+    rows: required(count(1)),
+    vocabSize: required(count(1)),
+    dtype: word<LogitsType>(["f32", "bf16", "f16"]),
+    deterministic: flag,
+  });
 }

@@ -54,7 +54,7 @@ Deno.test("the last rows below 4 GiB are rows like any, and one more is refused"
   assertThrows(
     () => createLossWorkspace({ rows: rows + 1, vocabSize: V }),
     RangeError,
-    "must stay below 4 GiB (use fewer rows at a time, or shorter ones)",
+    "must stay below 4 GiB: use fewer rows at a time, or shorter ones",
   );
 });
 
