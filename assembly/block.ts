@@ -31,46 +31,16 @@ function counted(at: usize, offset: usize, end: usize, labelAt: usize): v128 {
 }
 
 /**
- * Σ e^{x - R} of a block [from, end) but the label, or -1 where a logit is out of
- * the float32 path's range. With `keep`, each logit is replaced by its
- * exponential (the label's by 0) after the block has been saved in BACKUP.
+ * The rest of `fast_block`: what its whole groups of eight add to `sums` and `bits`,
+ * up to the label's and behind it, and what the block comes to.
  */
 // @ts-ignore: decorator
 @inline
-function fast_block(from: usize, end: usize, labelAt: usize, k: f64, keep: bool): f64 {
-  const log2e = v128.load32_splat(EXP_F32), hi = v128.load32_splat(EXP_F32, 4);
-  const lo = v128.load32_splat(EXP_F32, 8), a = v128.load32_splat(EXP_F32, 12);
-  const b = v128.load32_splat(EXP_F32, 16), d = v128.load32_splat(EXP_F32, 20);
-  const e = v128.load32_splat(EXP_F32, 24);
-  const mk = f32x4.splat(2 + <f32>k * UNIT);
-  let bits = v128.load32_splat(FIXED);
-  // [LSE 3] two runs of 32 terms in each of four lanes, then their sum: float32
-  // adds up few enough numbers at a time to lose less than 2⁻²⁰ of equal ones
-  let sums = f32x4.splat(0), s0 = sums, s1 = sums;
-  const save = BACKUP - from;
-  const whole = from + ((end - from) & ~31);
-  const labelGroup = labelAt - from < end - from
-    ? from + ((labelAt - from) & ~31)
-    : end;
-  // the label's group and the last, if not whole: lanes that do not count are
-  // turned to x = 0 on the way in and to 0 on the way out. They come first, so
-  // that the loop below runs while their long chain of steps finishes
-  for (let at = min(labelGroup, whole); at < end; at = at < whole ? whole : end) {
-    const to = at < whole ? at : GROUP;
-    for (let i: usize = 0; i < 32; i += 16) {
-      const use = counted(at, i, end, labelAt);
-      const raw = v128.load(at + i), x = v128.and(raw, use);
-      if (keep) v128.store(at + save + i, raw);
-      const t = exp_count(x, log2e, mk);
-      bits = v128.or(bits, v128.and(t, use));
-      const f = exp_rest(x, t, mk, hi, lo), w = f32x4.add(f, a);
-      const h = exp_left(w, b), z = v128.and(exp_right(w, f, t, d, e), use);
-      if (keep) v128.store(to + i, f32x4.mul(h, z));
-      sums = madd(h, z, sums);
-    }
-    if (keep && to == GROUP) memory.copy(at, GROUP, end - at);
-  }
-  // whole groups of eight, up to the label's and behind it
+function whole_groups(
+  sums: v128, bits: v128, from: usize, labelGroup: usize, whole: usize, save: usize, mk: v128,
+  log2e: v128, hi: v128, lo: v128, a: v128, b: v128, d: v128, e: v128, keep: bool,
+): f64 {
+  let s0 = f32x4.splat(0), s1 = s0;
   let at = from, stop = min(labelGroup, whole);
   while (true) {
     while (ASC_FEATURE_RELAXED_SIMD && at < stop) {
@@ -138,14 +108,48 @@ function fast_block(from: usize, end: usize, labelAt: usize, k: f64, keep: bool)
   return out || !(sum < BLOCK_LIMIT) ? -1 : sum;
 }
 
-/** `fast_block` that only reads. */
-export function sum_block(from: usize, end: usize, labelAt: usize, k: f64): f64 {
-  return fast_block(from, end, labelAt, k, false);
-}
-
-/** `fast_block` that leaves the exponentials in the row. */
-export function keep_block(from: usize, end: usize, labelAt: usize, k: f64): f64 {
-  return fast_block(from, end, labelAt, k, true);
+/**
+ * Σ e^{x - R} of a block [from, end) but the label, or -1 where a logit is out of
+ * the float32 path's range. With `keep`, each logit is replaced by its
+ * exponential (the label's by 0) after the block has been saved in BACKUP.
+ */
+export function fast_block(from: usize, end: usize, labelAt: usize, k: f64, keep: bool): f64 {
+  const log2e = v128.load32_splat(EXP_F32), hi = v128.load32_splat(EXP_F32, 4);
+  const lo = v128.load32_splat(EXP_F32, 8), a = v128.load32_splat(EXP_F32, 12);
+  const b = v128.load32_splat(EXP_F32, 16), d = v128.load32_splat(EXP_F32, 20);
+  const e = v128.load32_splat(EXP_F32, 24);
+  const mk = f32x4.splat(2 + <f32>k * UNIT);
+  let bits = v128.load32_splat(FIXED);
+  // [LSE 3] two runs of 32 terms in each of four lanes, then their sum: float32
+  // adds up few enough numbers at a time to lose less than 2⁻²⁰ of equal ones
+  let sums = f32x4.splat(0);
+  const save = BACKUP - from;
+  const whole = from + ((end - from) & ~31);
+  const labelGroup = labelAt - from < end - from
+    ? from + ((labelAt - from) & ~31)
+    : end;
+  // the label's group and the last, if not whole: lanes that do not count are
+  // turned to x = 0 on the way in and to 0 on the way out. They come first, so
+  // that the loop below runs while their long chain of steps finishes
+  for (let at = min(labelGroup, whole); at < end; at = at < whole ? whole : end) {
+    const to = at < whole ? at : GROUP;
+    for (let i: usize = 0; i < 32; i += 16) {
+      const use = counted(at, i, end, labelAt);
+      const raw = v128.load(at + i), x = v128.and(raw, use);
+      if (keep) v128.store(at + save + i, raw);
+      const t = exp_count(x, log2e, mk);
+      bits = v128.or(bits, v128.and(t, use));
+      const f = exp_rest(x, t, mk, hi, lo), w = f32x4.add(f, a);
+      const h = exp_left(w, b), z = v128.and(exp_right(w, f, t, d, e), use);
+      if (keep) v128.store(to + i, f32x4.mul(h, z));
+      sums = madd(h, z, sums);
+    }
+    if (keep && to == GROUP) memory.copy(at, GROUP, end - at);
+  }
+  // two loops of one text: a branch inside would cost a twelfth of their speed, and
+  // with a conditional expression here the compiler would fold the two into that
+  if (keep) return whole_groups(sums, bits, from, labelGroup, whole, save, mk, log2e, hi, lo, a, b, d, e, true);
+  return whole_groups(sums, bits, from, labelGroup, whole, save, mk, log2e, hi, lo, a, b, d, e, false);
 }
 
 /** The largest logit of a block but the label's; NaN if there is one. */

@@ -12,7 +12,7 @@
 //
 // The label's column stays out of the sum: next to a confident label's e^u the
 // others' mass would be rounded away, and that mass is the loss, [LSE 4].
-import { block_max, keep_block, scale_row, slow_block, sum_block } from "./block";
+import { block_max, fast_block, scale_row, slow_block } from "./block";
 import { FAST_LIMIT, HEADROOM, LN2, LN2_STEP, LN_C, LOG2E, exp_f64 } from "./exp";
 import { BACKUP, BLOCK } from "./memory";
 import { zLoss } from "./options";
@@ -86,9 +86,7 @@ function pass(x: usize, vocabSize: usize, labelAt: usize, keep: bool): void {
   for (let from = x; from < end; from += BLOCK << 2) {
     const to = min(from + (BLOCK << 2), end);
     if (abs(k) <= FAST_LIMIT && zLoss == 0) {
-      const part = keep
-        ? keep_block(from, to, labelAt, k)
-        : sum_block(from, to, labelAt, k);
+      const part = fast_block(from, to, labelAt, k, keep);
       if (part >= 0) {
         sum += part;
         continue;
