@@ -1,5 +1,5 @@
 /**
- * A call's options as a table: one reader for each option there is. `readOptions`
+ * A call's options as a table: one reader for each option there is. `optionsReader`
  * refuses what is not in the table, reads every option once, and hands out their
  * values.
  *
@@ -26,21 +26,26 @@ export type Values<R extends Record<string, Reader<unknown>>> = {
   [K in keyof R]: ReturnType<R[K]>;
 };
 
-/** The options by their readers; `name` is the object's own in messages. */
-export function readOptions<R extends Record<string, Reader<unknown>>>(
-  action: Action,
-  options: object,
+/**
+ * A function that reads options by a table, and refuses what is not in it; `name`
+ * is what messages call the object. To be made once, not in each call.
+ */
+export function optionsReader<R extends Record<string, Reader<unknown>>>(
   readers: R,
-  name = "options",
-): Values<R> {
-  checkOptions(action, name, options, new Set(Object.keys(readers)));
-  const inside = name === "options" ? "" : `${name}.`;
-  const values: Record<string, unknown> = {};
-  for (const key in readers) {
-    const value = (options as Record<string, unknown>)[key];
-    values[key] = readers[key]!(action, inside + key, value);
-  }
-  return values as Values<R>;
+): (action: Action, options: object, name?: string) => Values<R> {
+  const entries = Object.entries(readers);
+  const known = new Set(Object.keys(readers));
+  return (action, options, name = "options") => {
+    checkOptions(action, name, options, known);
+    const inside = name === "options" ? "" : `${name}.`;
+    const given = options as Record<string, unknown>;
+    // a copy has the shape of the table, which so many new keys would cost it
+    const values: Record<string, unknown> = { ...readers };
+    for (const [key, read] of entries) {
+      values[key] = read(action, inside + key, given[key]);
+    }
+    return values as Values<R>;
+  };
 }
 
 /** Whatever it is, to be read elsewhere. */

@@ -15,10 +15,9 @@ import {
   asGiven,
   flag,
   optional,
+  optionsReader,
   outOfRange,
   readIds,
-  readOptions,
-  type Values,
   word,
   wrongKind,
 } from "../checks.ts";
@@ -29,20 +28,20 @@ import type {
   TokenSpan,
 } from "../contract.ts";
 
-type Role = Values<typeof MARKERS> & { name: string; trained: boolean };
+type Role = ReturnType<typeof readMarkers> & { name: string; trained: boolean };
 
 const ACTION = "find spans";
-const OPTIONS = {
+const readOptions = optionsReader({
   roles: asGiven<FindSpansOptions["roles"]>,
   train: asGiven<FindSpansOptions["train"]>,
   endOfTurn: word<EndOfTurn>(["turn", "all", "last", "none"]),
-};
-const MARKERS = {
+});
+const readMarkers = optionsReader({
   start: readMarker,
   end: readMarker,
   includeStart: flag,
   includeEnd: optional(flag),
-};
+});
 
 /**
  * Finds the spans of the turns to train.
@@ -76,7 +75,7 @@ export function findSpans(
   inputIds: TokenIds,
   options: FindSpansOptions,
 ): TokenSpan[] {
-  const { endOfTurn, ...markers } = readOptions(ACTION, options, OPTIONS);
+  const { endOfTurn, ...markers } = readOptions(ACTION, options);
   const roles = readRoles(markers);
   const ids = readIds(ACTION, "inputIds", inputIds);
   const spans: TokenSpan[] = [];
@@ -140,7 +139,7 @@ function readRoles({ roles, train }: FindSpansOptions): Role[] {
     );
   }
   const list = Object.entries(roles).map(([name, markers]): Role => ({
-    ...readOptions(ACTION, markers, MARKERS, `roles.${name}`),
+    ...readMarkers(ACTION, markers, `roles.${name}`),
     name,
     trained: train.includes(name),
   }));

@@ -7,10 +7,10 @@ import {
   checkHeld,
   checkIterable,
   int32,
+  optionsReader,
   outOfRange,
   readIds,
   readList,
-  readOptions,
   readSpan,
   wrongKind,
 } from "../checks.ts";
@@ -24,7 +24,7 @@ import { sharedEngine } from "../wasm/workspace.ts";
 
 const ACTION = "mask labels";
 
-const OPTIONS = { ignoreIndex: int32(IGNORE_INDEX) };
+const readOptions = optionsReader({ ignoreIndex: int32(IGNORE_INDEX) });
 
 /**
  * Labels that train exactly the given spans: the id inside a span, ignoreIndex
@@ -53,7 +53,7 @@ export function maskLabels(
   spans: Iterable<TokenSpan>,
   options: MaskOptions = {},
 ): Int32Array {
-  const { ignoreIndex } = readOptions(ACTION, options, OPTIONS);
+  const { ignoreIndex } = readOptions(ACTION, options);
   const ids = readIds(ACTION, "inputIds", inputIds);
   checkIterable(ACTION, "spans must be a list of [start, end)", spans);
   const flat: number[] = [];
@@ -97,7 +97,7 @@ export function labelsFromMask(
   mask: ArrayLike<number | boolean> | BigInt64Array,
   options: MaskOptions = {},
 ): Int32Array {
-  const { ignoreIndex } = readOptions(ACTION, options, OPTIONS);
+  const { ignoreIndex } = readOptions(ACTION, options);
   const ids = readIds(ACTION, "inputIds", inputIds);
   const list = readList<number | boolean | bigint>(
     ACTION,

@@ -11,10 +11,10 @@ import {
   int32,
   number,
   optional,
+  optionsReader,
   outOfRange,
   readLabels,
   readList,
-  readOptions,
   readWeights,
   word,
 } from "../checks.ts";
@@ -39,7 +39,7 @@ const NONE: LossOptions = Object.freeze({});
 const positive = (n: number) => n > 0 && n < Infinity;
 
 /** Every option there is. Those of gradients are let pass everywhere, so that one object serves a loss and its gradient. */
-const OPTIONS = {
+const readOptions = optionsReader({
   ignoreIndex: int32(IGNORE_INDEX),
   reduction: word<Reduction>(["token", "sample", "sequence", "sum"]),
   denominator: optional(number(1, "finite and more than 0", positive)),
@@ -65,7 +65,7 @@ const OPTIONS = {
   deterministic: flag,
   into: asGiven,
   upstream: asGiven,
-};
+});
 
 /**
  * Throws if the logits have another length than when they were checked: to read
@@ -93,7 +93,7 @@ export function prepare(
   labels: TokenIds,
   options: LossOptions = NONE,
 ): Prepared {
-  const values = readOptions(ACTION, options, OPTIONS);
+  const values = readOptions(ACTION, options);
   const { ignoreIndex, shift } = values;
   const data = isTensor(logits) ? logits.data : logits as LogitsArray;
   const { array, dtype } = readStorage(ACTION, data, values.dtype);

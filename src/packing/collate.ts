@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { int32, readOptions } from "../checks.ts";
+import { int32, optionsReader } from "../checks.ts";
 import { IGNORE_INDEX } from "../contract.ts";
 import type { Sample } from "../row.ts";
 import { lay } from "./lay.ts";
@@ -14,7 +14,10 @@ import { readSamples } from "./samples.ts";
 import type { CollateOptions } from "./types.ts";
 
 const ACTION = "collate samples";
-const OPTIONS = { ...PADDING, ignoreIndex: int32(IGNORE_INDEX) };
+const readOptions = optionsReader({
+  ...PADDING,
+  ignoreIndex: int32(IGNORE_INDEX),
+});
 
 /**
  * A padded batch [B, L], row b holding sample b.
@@ -53,7 +56,7 @@ export function collate(
   samples: Iterable<Sample>,
   options: CollateOptions,
 ): PaddedBatch {
-  const { ignoreIndex, ...rest } = readOptions(ACTION, options, OPTIONS);
+  const { ignoreIndex, ...rest } = readOptions(ACTION, options);
   const read = readSamples(ACTION, samples, ignoreIndex);
   const length = Int32Array.from(read, ({ ids }) => ids.length);
   const borders = new Int32Array(length.length + 1);

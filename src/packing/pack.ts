@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Action, int32, readOptions, wrongKind } from "../checks.ts";
+import { type Action, int32, optionsReader, wrongKind } from "../checks.ts";
 import { IGNORE_INDEX } from "../contract.ts";
 import type { Sample } from "../row.ts";
 import { lay } from "./lay.ts";
@@ -15,7 +15,10 @@ import { type ReadSample, readSamples, withFieldsOf } from "./samples.ts";
 import type { KeptSample, PackOptions, TruncatedSample } from "./types.ts";
 
 const ACTION = "pack sequences";
-const OPTIONS = { ...PLANNING, ignoreIndex: int32(IGNORE_INDEX) };
+const readOptions = optionsReader({
+  ...PLANNING,
+  ignoreIndex: int32(IGNORE_INDEX),
+});
 
 /**
  * Packs samples into sequences of at most `maxLength` tokens.
@@ -66,7 +69,7 @@ export function packSequences<S extends Sample>(
   samples: Iterable<S>,
   options: PackOptions,
 ): PackedBatch<S> {
-  const { ignoreIndex, ...rest } = readOptions(ACTION, options, OPTIONS);
+  const { ignoreIndex, ...rest } = readOptions(ACTION, options);
   const read = readSamples(ACTION, samples, ignoreIndex);
   return packRead(ACTION, read, planningOf(rest), ignoreIndex);
 }

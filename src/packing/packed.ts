@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { flag, readOptions } from "../checks.ts";
+import { flag, optionsReader } from "../checks.ts";
 import type { Sample } from "../row.ts";
 import { moveSpan } from "./lay.ts";
 import {
@@ -24,7 +24,8 @@ import type {
 
 const ACTION = "pack sequences";
 
-const FLAT = { ...LENGTHS, coverPadding: flag };
+const readPadding = optionsReader(PADDING);
+const readFlat = optionsReader({ ...LENGTHS, coverPadding: flag });
 
 /** The data of documents laid end to end. */
 export interface FlatFields extends LayoutFields {
@@ -70,7 +71,7 @@ export class FlatBatch extends Layout implements FlatFields {
    * @throws {TypeError} An option is of the wrong kind.
    */
   padded(options: PadOptions): PaddedBatch {
-    const given = readOptions(ACTION, options, PADDING);
+    const given = readPadding(ACTION, options);
     checkLayout(ACTION, this);
     const { documents } = this;
     const first = documents[0]?.pack ?? 0; // a pack alone is row 0
@@ -91,7 +92,7 @@ export class FlatBatch extends Layout implements FlatFields {
    * @throws {TypeError} An option is of the wrong kind.
    */
   flat(options: FlatOptions): FlatBatch {
-    const { coverPadding, ...rest } = readOptions(ACTION, options, FLAT);
+    const { coverPadding, ...rest } = readFlat(ACTION, options);
     checkLayout(ACTION, this);
     const whole = Int32Array.of(0, this.inputIds.length);
     const padding = paddingOf(ACTION, rest, whole, () => "the documents");

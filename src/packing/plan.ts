@@ -8,11 +8,11 @@ import {
   type Action,
   number,
   optional,
+  optionsReader,
   outOfRange,
   type Reader,
   type Readers,
   readIds,
-  readOptions,
   required,
   type Values,
   word,
@@ -39,6 +39,8 @@ export const PLANNING: Readers<Omit<Planning, "overlong">> & {
   strategy: word(["bfd", "first-fit", "wrapped"]),
   overlong: optional(word(["error", "truncate", "split", "drop"])),
 };
+
+const readPlanning = optionsReader(PLANNING);
 
 /**
  * Plans packs from lengths alone, as `packSequences` fills them.
@@ -70,7 +72,7 @@ export function planPacks(
   options: PlanOptions,
 ): PackPlan {
   const action = "plan packs";
-  const planning = planningOf(readOptions(action, options, PLANNING));
+  const planning = planningOf(readPlanning(action, options));
   const checked = readIds(action, "lengths", lengths);
   checked.forEach((length, i) => {
     if (length >= 0) return;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { count, int32, readOptions, word, wrongKind } from "../checks.ts";
+import { count, int32, optionsReader, word, wrongKind } from "../checks.ts";
 import { IGNORE_INDEX } from "../contract.ts";
 import type { Sample } from "../row.ts";
 import { packRead } from "./pack.ts";
@@ -16,12 +16,12 @@ const ACTION = "pack a stream";
 /** How many packs wait unless said: more fill better and hold more memory, and bench/packing_bench.ts shows what is gained. */
 const OPEN_PACKS = 64;
 
-const OPTIONS = {
+const readOptions = optionsReader({
   maxLength: PLANNING.maxLength,
   openPacks: count(1),
   overlong: word<Overlong>(["error", "truncate", "drop"]),
   ignoreIndex: int32(IGNORE_INDEX),
-};
+});
 
 /** A pack that waits for samples. */
 interface OpenPack<S extends Sample> {
@@ -68,7 +68,6 @@ export function packStream<S extends Sample>(
   const { openPacks = OPEN_PACKS, ignoreIndex, ...rest } = readOptions(
     ACTION,
     options,
-    OPTIONS,
   );
   if (
     typeof samples !== "object" || samples === null ||

@@ -8,7 +8,7 @@
 // of a download, for gzip codes what lies together alike.
 import { KERNELS_RELAXED } from "./kernels_relaxed_wasm.ts";
 import { KERNELS_SIMD } from "./kernels_simd_wasm.ts";
-import { optional, type Reader, readOptions, wrongKind } from "../checks.ts";
+import { optional, optionsReader, type Reader, wrongKind } from "../checks.ts";
 import type { InitOptions } from "../contract.ts";
 import { decode } from "./inlined.ts";
 
@@ -104,10 +104,11 @@ export function useModules(modules: InitOptions): void {
     const wish = "modules must be { simd, relaxed }, or one of them";
     wrongKind("initialise", wish, "a WebAssembly.Module");
   }
-  const { simd, relaxed } = readOptions("initialise", modules, {
+  const read = optionsReader({
     simd: optional(moduleOf("simd")),
     relaxed: optional(moduleOf("relaxed")),
-  }, "modules");
+  });
+  const { simd, relaxed } = read("initialise", modules, "modules");
   if (simd !== undefined) given.simd = simd;
   if (relaxed !== undefined) given.relaxed = relaxed;
   fastest = undefined;

@@ -7,7 +7,7 @@
  */
 // First, as in loader.ts.
 import { type Build, fastestBuild, useModules } from "./loader.ts";
-import { count, flag, readOptions, required, word } from "../checks.ts";
+import { count, flag, optionsReader, required, word } from "../checks.ts";
 import type {
   InitOptions,
   LogitsType,
@@ -155,10 +155,11 @@ function workspaceOf(
 export function readSize(
   options: WorkspaceOptions,
 ): Required<WorkspaceOptions> {
-  return readOptions("create workspace", options, {
+  const read = optionsReader({
     rows: required(count(1)),
     vocabSize: required(count(1)),
     dtype: word<LogitsType>(["f32", "bf16", "f16"]),
     deterministic: flag,
   });
+  return read("create workspace", options);
 }
