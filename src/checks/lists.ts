@@ -166,12 +166,13 @@ export function readLabels(
   return out;
 }
 
-/** Finite weights, `length` of them, as float64; null where there are none. */
+/** Finite weights, `length` of them, as float64; null where there are none. Those that need not be read are 0. */
 export function readWeights(
   action: Action,
   name: string,
   weights: ArrayLike<number> | undefined,
   length: number,
+  isRead: (index: number) => boolean = () => true,
 ): Float64Array | null {
   if (weights === undefined) return null;
   const list = readList(action, name, "an array of numbers", weights);
@@ -181,6 +182,7 @@ export function readWeights(
   }
   const out = makeRoom(action, name, Float64Array, length);
   for (let i = 0; i < length; i++) {
+    if (!isRead(i)) continue;
     const weight = list[i]!;
     if (typeof weight !== "number") {
       wrongKind(action, `${name}[${i}] must be a number`, weight);

@@ -14,7 +14,7 @@ import {
 } from "../../mod.ts";
 import { countTargets } from "../labels/sequences.ts";
 import { shiftLeft } from "../labels/shift.ts";
-import { reduced, type Sums } from "../loss/result.ts";
+import { reduced } from "../loss/result.ts";
 import { exactTerms, roundedSum } from "../reference/exact_sum.ts";
 import { type CliIo, createBreath } from "./io.ts";
 import type { LossInputs } from "./loss_inputs.ts";
@@ -93,22 +93,26 @@ export async function score(
     }
   }
   const weightSum = Float64Array.from(active); // every token counts once
-  const sums: Omit<Sums, "reduction"> = {
-    given: undefined,
-    sumTerms: whole.sumTerms,
-    weighing: {
-      weightSum: whole.weightSum,
-      weightSumTerms: whole.weightSumTerms,
-      activeTokens: whole.activeTokens,
-      perSequence: { weightSum, activeTokens: active },
-      activeSequences: active.reduce((n, tokens) => tokens > 0 ? n + 1 : n, 0),
-    },
-    totalTokens: countTargets(rows, borders, shift),
-    nonFiniteRows: whole.nonFiniteRows,
-    perSequence: { sum, weightSum, activeTokens: active },
+  const perSequence = { sum, weightSum, activeTokens: active };
+  const weighing = {
+    weightSum: whole.weightSum,
+    weightSumTerms: whole.weightSumTerms,
+    activeTokens: whole.activeTokens,
+    perSequence,
+    activeSequences: active.reduce((n, tokens) => tokens > 0 ? n + 1 : n, 0),
   };
+  const totalTokens = countTargets(rows, borders, shift);
   const results = REDUCTIONS.map((reduction) =>
-    [reduction, reduced({ ...sums, reduction })] as const
+    [
+      reduction,
+      reduced(
+        { reduction, denominator: undefined, totalTokens },
+        whole.sumTerms,
+        weighing,
+        whole.nonFiniteRows,
+        perSequence,
+      ),
+    ] as const
   );
   return {
     results: Object.fromEntries(results) as Losses["results"],

@@ -3,14 +3,7 @@
  *
  * @module
  */
-import {
-  isListLike,
-  outOfRange,
-  readList,
-  readNumber,
-  readWord,
-  wrongKind,
-} from "../checks.ts";
+import { isListLike, readNumber, readWeights, readWord } from "../checks.ts";
 import type {
   GradOptions,
   Logits,
@@ -178,7 +171,7 @@ export function readUpstream(
   { problem }: Prepared,
   upstream: GradOptions["upstream"],
 ): number | Float64Array {
-  if (!isListLike(upstream)) {
+  if (typeof upstream === "number" || !isListLike(upstream)) {
     return readNumber(
       ACTION,
       "upstream",
@@ -188,26 +181,7 @@ export function readUpstream(
       Number.isFinite,
     );
   }
-  const list = readList(ACTION, "upstream", "an array of numbers", upstream);
-  const count = list.length;
-  if (count !== problem.rows) {
-    outOfRange(
-      ACTION,
-      `upstream.length must equal the ${problem.rows} rows`,
-      count,
-    );
-  }
-  const values = new Float64Array(count);
-  for (let i = 0; i < count; i++) {
-    if (problem.targets[i] === problem.ignoreIndex) continue;
-    const value = list[i];
-    if (typeof value !== "number") {
-      wrongKind(ACTION, `upstream[${i}] must be a number`, value);
-    }
-    if (!Number.isFinite(value)) {
-      outOfRange(ACTION, `upstream[${i}] must be finite`, value);
-    }
-    values[i] = value;
-  }
-  return values;
+  const { rows, targets, ignoreIndex } = problem;
+  const isRead = (i: number) => targets[i] !== ignoreIndex;
+  return readWeights(ACTION, "upstream", upstream, rows, isRead)!;
 }

@@ -69,15 +69,14 @@ export function mergeLoss(partials: Iterable<LossResult>): LossResult {
   };
   const given = denominatorGiven ? denominator : undefined;
   checkWeightSum(ACTION, ALL, weighing.weightSum, reduction, given);
-  const merged = reduced({
-    reduction,
-    given,
-    sumTerms: addTerms((part) => part.sumTerms),
+  const totalTokens = add((part) => part.totalTokens);
+  const merged = reduced(
+    { reduction, denominator: given, totalTokens },
+    addTerms((part) => part.sumTerms),
     weighing,
-    totalTokens: add((part) => part.totalTokens),
-    nonFiniteRows: add((part) => part.nonFiniteRows),
+    add((part) => part.nonFiniteRows),
     perSequence,
-  });
+  );
   for (const name of ["perToken", "logSumExp"] as const) {
     const joined = join(name, parts.map((part) => part[name]));
     if (joined !== null) merged[name] = joined;

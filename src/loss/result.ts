@@ -70,19 +70,14 @@ export function assemble(
   weighing: Weighing,
   scores: RowScores,
 ): LossResult {
-  const { problem, reduction, denominator, totalTokens } = prepared;
-  const { rows } = problem;
-  const sumTerms = exactTerms(scores.perToken, rows);
-  const perSequence = sequenceSums(prepared, weighing, scores);
-  const result = reduced({
-    reduction,
-    given: denominator,
-    sumTerms,
+  const { problem } = prepared, { rows } = problem;
+  const result = reduced(
+    prepared,
+    exactTerms(scores.perToken, rows),
     weighing,
-    totalTokens,
-    nonFiniteRows: countFlags(scores, rows, NON_FINITE),
-    perSequence,
-  });
+    countFlags(scores, rows, NON_FINITE),
+    sequenceSums(prepared, weighing, scores),
+  );
   if (prepared.perToken) result.perToken = scores.perToken.slice(0, rows);
   if (prepared.logSumExp) result.logSumExp = scores.logSumExp.slice(0, rows);
   if (problem.metrics) {
@@ -97,44 +92,43 @@ export function assemble(
   return result;
 }
 
-/** What a result is made of, from one call or from many. */
-export interface Sums {
-  reduction: Reduction;
-  /** The denominator that the caller gave. */
-  given: number | undefined;
-  sumTerms: number[];
-  weighing: Weighing;
-  totalTokens: number;
-  nonFiniteRows: number;
-  perSequence: PerSequence | null;
-}
+/** What one call or many have in common: how their sums become one loss. */
+export type Reducing = Pick<
+  Prepared,
+  "reduction" | "denominator" | "totalTokens"
+>;
 
 /** The one place that divides. */
-export function reduced(sums: Sums): LossResult {
-  const { reduction, given, sumTerms, weighing, totalTokens } = sums;
+export function reduced(
+  { reduction, denominator: given, totalTokens }: Reducing,
+  sumTerms: number[],
+  weighing: Weighing,
+  nonFiniteRows: number,
+  perSequence: PerSequence | null,
+): LossResult {
   const sum = roundedSum(sumTerms);
-  const result: LossResult = {
+  const { weightSum, weightSumTerms, activeTokens } = weighing;
+  return {
     loss: reduceLoss(
       reduction,
       given,
       weighing,
       totalTokens,
       sum,
-      sums.perSequence === null ? null : sums.perSequence.sum,
+      perSequence === null ? null : perSequence.sum,
     ),
     reduction,
     sum,
     sumTerms,
-    weightSum: weighing.weightSum,
-    weightSumTerms: weighing.weightSumTerms,
+    weightSum,
+    weightSumTerms,
     denominator: denominatorOf(reduction, given, weighing, totalTokens),
     denominatorGiven: given !== undefined,
-    activeTokens: weighing.activeTokens,
+    activeTokens,
     totalTokens,
-    nonFiniteRows: sums.nonFiniteRows,
+    nonFiniteRows,
+    ...(perSequence && { perSequence }),
   };
-  if (sums.perSequence !== null) result.perSequence = sums.perSequence;
-  return result;
 }
 
 function sequenceSums(

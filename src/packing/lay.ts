@@ -119,3 +119,8 @@ export function moveSpan(
   const moved = withFieldsOf(span, span[0] + by, span[1] + by);
   return Object.assign(moved, { sample, document });
 }
+
+/** How many labels are trained. */
+export function countTrained(labels: Int32Array, ignoreIndex: number): number {
+  return labels.reduce((count, y) => y === ignoreIndex ? count : count + 1, 0);
+}

@@ -138,21 +138,33 @@ export interface PaddedFields extends LayoutFields {
 /** What has a value per token. */
 type Columns = Omit<LayoutFields, "documents" | "spans" | "lostTargets">;
 
-/** The columns of a layout, each of them moved alike; `pad` is what stands in its padding. */
+/** Makes an array of another, of this name; `pad` is what stands in the padding. */
+type Move = <T extends Int32Array | Float64Array>(
+  values: T,
+  pad: number,
+  name: string,
+) => T;
+
+/** The columns of a layout, each of them moved alike. */
 export function moveColumns(
   from: LayoutFields,
   padTokenId: number,
-  move: <T extends Int32Array | Float64Array>(values: T, pad: number) => T,
+  move: Move,
 ): Columns {
-  const { ignoreIndex, tokenWeights } = from;
-  return {
-    inputIds: move(from.inputIds, padTokenId),
-    labels: move(from.labels, ignoreIndex),
-    ignoreIndex,
-    ...(tokenWeights && { tokenWeights: move(tokenWeights, 0) }),
-    positionIds: move(from.positionIds, 0),
-    documentIds: move(from.documentIds, -1),
+  const { ignoreIndex } = from;
+  const pads = {
+    inputIds: padTokenId,
+    labels: ignoreIndex,
+    tokenWeights: 0,
+    positionIds: 0,
+    documentIds: -1,
   };
+  const moved: Record<string, unknown> = { ignoreIndex };
+  for (const [name, pad] of Object.entries(pads)) {
+    const values = from[name as keyof typeof pads];
+    if (values !== undefined) moved[name] = move(values, pad, name);
+  }
+  return moved as unknown as Columns;
 }
 
 /**
@@ -195,11 +207,7 @@ export class PaddedBatch extends Layout {
 
 /** Throws if arrays of a layout were given away, to a worker perhaps, so that nothing can be made of it any more. */
 export function checkLayout(action: Action, layout: LayoutFields): void {
-  const { inputIds, labels, positionIds, documentIds, tokenWeights } = layout;
-  const arrays = { inputIds, labels, positionIds, documentIds, tokenWeights };
-  for (const [name, array] of Object.entries(arrays)) {
-    if (array !== undefined) readView(action, name, array);
-  }
+  moveColumns(layout, 0, (values, _, name) => readView(action, name, values));
 }
 
 /** [rows, length, length], filled one run of ones per query: from where its document begins in the row to itself. */

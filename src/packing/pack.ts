@@ -7,7 +7,7 @@
 import { type Action, int32, optionsReader, wrongKind } from "../checks.ts";
 import { IGNORE_INDEX } from "../contract.ts";
 import type { Sample } from "../row.ts";
-import { lay } from "./lay.ts";
+import { countTrained, lay } from "./lay.ts";
 import { checkLayout } from "./layouts.ts";
 import { PackedBatch } from "./packed.ts";
 import { plan, PLANNING, type Planning, planningOf } from "./plan.ts";
@@ -120,8 +120,7 @@ function reportCut(
   ignoreIndex: number,
 ): TruncatedSample {
   const trained = (start: number, end: number) =>
-    labels.subarray(start, end)
-      .reduce((count, y) => y === ignoreIndex ? count : count + 1, 0);
+    countTrained(labels.subarray(start, end), ignoreIndex);
   const trainedTokensCut = trained(length, labels.length);
   return {
     sample,

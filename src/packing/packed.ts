@@ -6,7 +6,7 @@
  */
 import { flag, optionsReader } from "../checks.ts";
 import type { Sample } from "../row.ts";
-import { moveSpan } from "./lay.ts";
+import { countTrained, moveSpan } from "./lay.ts";
 import {
   checkLayout,
   Layout,
@@ -223,8 +223,7 @@ function cutIntoPacks(
           end: document.end - start,
         })),
         spans: own,
-        lostTargets: firstLabels.subarray(d, until)
-          .reduce((lost, y) => y === ignoreIndex ? lost : lost + 1, 0),
+        lostTargets: countTrained(firstLabels.subarray(d, until), ignoreIndex),
         cuSeqlens: batch.cuSeqlens.slice(d, until + 1).map((at) => at - start),
       }),
     );

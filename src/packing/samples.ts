@@ -98,20 +98,23 @@ export function readSample<S extends Sample>(
     spans: readSpans,
   };
   // the tokens come back from the packs; holding them here would hold them twice
-  const rebuilt = Object.entries({ inputIds, labels, weights, spans })
-    .flatMap(([field, given]) => given === undefined ? [] : [[field, null]]);
-  const fields = { ...sample, ...Object.fromEntries(rebuilt) };
+  const fields: Record<string, unknown> = { ...(sample as object) };
+  for (const name of ["inputIds", "labels", "weights", "spans"]) {
+    if (fields[name] !== undefined) fields[name] = null;
+  }
+  const kindIn = (list: unknown) =>
+    list === undefined ? null : kindOf(list) ?? "Array";
   return {
     ...read,
     kept: {
       length: ids.length,
       kinds: {
-        inputIds: kindOf(inputIds) ?? "Array",
-        labels: labels === undefined ? null : kindOf(labels) ?? "Array",
-        weights: weights === undefined ? null : kindOf(weights) ?? "Array",
+        inputIds: kindIn(inputIds)!,
+        labels: kindIn(labels),
+        weights: kindIn(weights),
       },
       spans: readSpans,
-      fields,
+      fields: fields as unknown as typeof sample,
     },
   };
 }

@@ -162,7 +162,7 @@ Deno.test("upstream must be finite, one or one per row that is scored", () => {
     assertThrows(run([1, bad, 1, 1]), RangeError, "upstream[1] must be finite");
     run([1, 1, bad, 1])(); // the ignored row's is not read
   }
-  assertThrows(run([1, 1, 1]), RangeError, "upstream.length must equal the 4");
+  assertThrows(run([1, 1, 1]), RangeError, "upstream.length must equal 4");
   assertThrows(run("2"), TypeError, "upstream");
   assertThrows(run([1, "2", 1, 1]), TypeError, "upstream[1]");
 });

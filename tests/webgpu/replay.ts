@@ -154,7 +154,6 @@ export class ReplayEngine implements Engine {
   readonly name = "webgpu";
   readonly maskLabels: Engine["maskLabels"] = referenceEngine.maskLabels;
   readonly exp: Engine["exp"] = referenceEngine.exp;
-  readonly sumTerms: Engine["sumTerms"] = referenceEngine.sumTerms;
   readonly #stand = new WasmEngine("simd");
   #questions: Question[] = [];
   #answers: Answer[] | null = null;
