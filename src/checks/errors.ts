@@ -26,7 +26,12 @@ export function show(value: unknown): string {
     }]`;
   }
   if (typeof value === "object" && value !== null) {
-    return `an object with ${Object.keys(value).join(", ") || "no keys"}`;
+    const keys = Object.keys(value).join(", ");
+    const { name } = Object(value.constructor) as { name?: unknown };
+    // what the system gives has no keys of its own, but a class
+    return keys === "" && typeof name === "string" && name !== "Object"
+      ? `a ${name}`
+      : `an object with ${keys || "no keys"}`;
   }
   return String(value);
 }

@@ -32,7 +32,12 @@
  *   unlike signs   1 + (1 - e_a)(1 - e_b) / ((1 + e_a)(1 + e_b)) = 2·(1 + e_a·e_b) / ((1 + e_a)(1 + e_b))
  * [TANH 5] 1 - tanh a·tanh b = 2·g / ((1 + e_a)(1 + e_b)), g = e_a + e_b for like signs, else 1 + e_a·e_b
  * Only positive terms are added: the difference has the relative accuracy of e^x
- * and of a - b.
+ * and of a - b. That is eight roundings, and in e^{u_a - u_b} they count as many
+ * times as the difference is large. Far apart, few are made: with the tail
+ * q = 2e / (1 + e), tanh|z| = 1 - q, so that
+ * [TANH 6] |tanh a - tanh b| = |q_a - q_b| for like signs, else 2 - (q_a + q_b), q = 2e / (1 + e)
+ * which is taken where nothing cancels: where the smaller q is less than a quarter
+ * of the other, or the two sum to less than 1.
  *
  * Padding lanes (columns from V to rowStride) never enter: they are not read.
  * To load them as -inf and then cap them would make each a class of logit

@@ -44,6 +44,7 @@ export class Compiler {
     if (made === undefined) {
       made = this.#shader(code, bindings);
       this.#shaders.set(code, made);
+      made.catch(() => this.#shaders.delete(code));
     }
     const { module, layout, pipelineLayout, pipelines } = await made;
     return {
@@ -58,6 +59,8 @@ export class Compiler {
             compute: { module, entryPoint, constants },
           });
           pipelines.set(key, pipeline);
+          // what failed once may be asked for again
+          pipeline.catch(() => pipelines.delete(key));
         }
         return pipeline;
       })),

@@ -123,6 +123,15 @@ export class RowKernels {
         spec.rows,
       );
     }
+    if (spec.classWeights !== null && 4 * spec.vocabSize > most) {
+      outOfRange(
+        "compute loss",
+        `classWeights.length must be at most ${
+          Math.floor(most / 4)
+        } on this device`,
+        spec.vocabSize,
+      );
+    }
     const windows = windowsOf(
       spec.rows,
       bytesOfRows(spec),

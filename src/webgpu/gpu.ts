@@ -5,6 +5,7 @@
  * @module
  */
 import {
+  checkOptions,
   outOfRange,
   readBorders,
   readCount,
@@ -26,6 +27,30 @@ import { Weigher } from "./weigher.ts";
 const ACTION = "compute loss";
 const DTYPES = ["f32", "bf16", "f16"] as const;
 const INTO = ["none", "in-place", "new"] as const;
+
+/** What a plan may be told: what is the same for every batch. */
+const KEYS: ReadonlySet<string> = new Set<keyof CrossEntropyOptions>([
+  "rows",
+  "vocabSize",
+  "rowStride",
+  "dtype",
+  "into",
+  "ignoreIndex",
+  "reduction",
+  "denominator",
+  "shift",
+  "sequenceLength",
+  "cuSeqlens",
+  "perToken",
+  "logSumExp",
+  "metrics",
+  "labelSmoothing",
+  "zLoss",
+  "softcap",
+  "logitScale",
+  "classWeights",
+  "bindingLimit",
+]);
 
 /**
  * A device to compute losses on, as `openGpu` gives it.
@@ -104,18 +129,7 @@ export class Gpu {
    */
   async crossEntropy(options: CrossEntropyOptions): Promise<CrossEntropyPlan> {
     this.#alive();
-    if (typeof options !== "object" || options === null) {
-      wrongKind(ACTION, "options must be an object", options);
-    }
-    for (const key of ["tokenWeights", "upstream", "deterministic"]) {
-      if (key in options) {
-        wrongKind(
-          ACTION,
-          "no option of a plan must be one of a batch or of WASM",
-          key,
-        );
-      }
-    }
+    checkOptions(ACTION, "options", options, KEYS);
     const { rows: _, into: given, bindingLimit, ...rest } = options;
     const { cuSeqlens, sequenceLength, ...rowWise } = rest;
     const rows = readCount(ACTION, "rows", options.rows, 0);
@@ -128,9 +142,13 @@ export class Gpu {
     const dtype = readWord<LogitsType>(ACTION, "dtype", rest.dtype, DTYPES);
     const none = dtype === "f32" ? new Float32Array(0) : new Uint16Array(0);
     const template = this.#rules.prepare(none, [], rowWise);
-    const { softcap, logitScale } = template.problem;
-    if (softcap !== 0) checkSingle("softcap", softcap);
+    // the caller may change the options while this waits
+    const shift = options.shift ?? false;
+    const { softcap, logitScale, zLoss, classWeights } = template.problem;
+    checkSingle("softcap", softcap);
     checkSingle("logitScale", logitScale);
+    checkSingle("zLoss", zLoss);
+    classWeights?.forEach((c, j) => checkSingle(`classWeights[${j}]`, c));
     const length = readCount(ACTION, "sequenceLength", sequenceLength, 1);
     if (length !== undefined && cuSeqlens !== undefined) {
       outOfRange(
@@ -173,7 +191,7 @@ export class Gpu {
           spec,
           template,
           borders,
-          shift: options.shift ?? false,
+          shift,
           limits: this.device.limits,
           rules: this.#rules,
         },

@@ -7,7 +7,7 @@
  * @module
  */
 
-/** `slopeOf`, `writeBlock`, `clearRow`, `stitch`. */
+/** `slopeOf`, `writeBlock`, `stitch`. */
 export const GRADIENT_WGSL: string = /* wgsl */ `
 struct Slope {
   factor: f32,     // coefficient · w; 0 means that all is 0
@@ -44,12 +44,7 @@ fn slopeOf(row: Record, job: Job) -> Slope {
 fn gradient4(g: vec4<f32>, columns: vec4<u32>, s: Slope) -> vec4<f32> {
   let p = masses4(g, s.reference) * s.perMass;
   var smoothed = vec4(0.0);
-  if (SMOOTHED) {
-    smoothed = P.share * vec4(
-      classWeight(columns.x), classWeight(columns.y),
-      classWeight(columns.z), classWeight(columns.w),
-    );
-  }
+  if (SMOOTHED) { smoothed = P.share * classWeight4(columns); }
   let slope = select(
     // [GRAD 2] for k ≠ y: A·p_k - B·c_k
     s.spread * p - smoothed,

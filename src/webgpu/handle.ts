@@ -73,6 +73,8 @@ export class Handle implements LossHandle {
   readonly #flight: InFlight;
   #promise: Promise<GpuLossResult> | null = null;
   #released = false;
+  /** Released while a read was on its way. */
+  #unwanted = false;
 
   constructor(flight: InFlight) {
     this.#flight = flight;
@@ -93,6 +95,7 @@ export class Handle implements LossHandle {
       this.#flight.slots.give(this.#flight.slot);
     }
     this.#released = this.#promise === null;
+    this.#unwanted = true;
   }
 
   async #read(): Promise<GpuLossResult> {
@@ -122,7 +125,8 @@ export class Handle implements LossHandle {
       return Object.assign(result, { invalidLabelRows });
     } finally {
       if (waiting) this.#promise = null;
-      else slots.give(slot);
+      if (!waiting || this.#unwanted) slots.give(slot);
+      if (waiting && this.#unwanted) this.#released = true;
     }
   }
 }

@@ -32,6 +32,9 @@ import type { GpuBatch } from "./types.ts";
 
 const ACTION = "compute loss";
 
+/** The least normal float32; a device may take what is smaller for 0. */
+const LEAST = 2 ** -126;
+
 /** What a batch of the host may have. */
 export const HOST_KEYS: ReadonlySet<string> = new Set([
   "logits",
@@ -104,7 +107,9 @@ export function takeIn(given: GpuBatch, expected: Expected): Intake {
   const rowWeights = isDeviceArray(tokenWeights)
     ? new Float64Array(0)
     : readWeights(ACTION, "tokenWeights", tokenWeights, rows);
-  const denominator = given.denominator ?? template.denominator;
+  const denominator = given.denominator === undefined
+    ? template.denominator
+    : given.denominator;
   readNumber(
     ACTION,
     "denominator",
@@ -143,8 +148,9 @@ export function takeIn(given: GpuBatch, expected: Expected): Intake {
     return { batch: scored, logits, made, upstream: factors, device: null };
   }
 
-  if (denominator !== undefined) {
-    checkSingle("denominator", denominator);
+  if (denominator !== undefined) checkSingle("denominator", denominator);
+  if (!isDeviceArray(tokenWeights)) {
+    rowWeights?.forEach((w, i) => checkSingle(`tokenWeights[${i}]`, w));
   }
   const range = (name: string, array: DeviceArray) =>
     readRange(name, array, 4 * rows, limits);
@@ -202,9 +208,9 @@ function readNumbers(upstream: ArrayLike<unknown>, rows: number): Float64Array {
   );
 }
 
-/** Throws for a factor that float32 does not hold, and that the device would take for 0 or infinity. */
+/** Throws for a factor that float32 does not hold, and that the device would take for 0 or infinity; 0 means none. */
 export function checkSingle(name: string, value: number): void {
   const held = Math.abs(Math.fround(value));
-  if (held > 0 && held < Infinity) return;
+  if (value === 0 || held >= LEAST && held < Infinity) return;
   outOfRange(ACTION, `${name} must be within float32 on a GPU`, value);
 }

@@ -33,7 +33,7 @@ const LN2 = 0.6931471805599453;
 struct Reference { origin: f32, octave: f32 }
 
 fn originOf(top: f32) -> f32 {
-  return select(0.0, top, CAPPED || P.scale != 1.0 || !(abs(top) < FAR));
+  return select(0.0, top, SHAPED || !(abs(top) < FAR));
 }
 
 fn octaveOf(top: f32) -> f32 {
@@ -66,22 +66,19 @@ fn isBad(g: f32) -> bool {
 
 fn isMinusInf(g: f32) -> bool { return bitcast<u32>(g) == 0xff800000u; }
 
-// a logit, where a cap makes equals of many the same for all of them
-fn tied(g: f32) -> f32 {
-  if (!CAPPED) { return g; }
-  return clamp(g, -P.edge, P.edge);
+// [LSE 9] argmax = the lowest j with u_j = m: which of four columns are before the label's
+fn beats4(g: vec4<f32>, columns: vec4<u32>, label: u32, labelLogit: f32) -> vec4<bool> {
+  let first = columns < vec4(label);
+  if (!CAPPED) { return (g > vec4(labelLogit)) | ((g == vec4(labelLogit)) & first); }
+  // a cap makes equals of logits whose u are less apart than float64 tells: half an ulp of 1
+  let rise = difference4(g, labelLogit);
+  let least = P.cap * 5.5511151231257827e-17;
+  return (rise > vec4(least)) | ((abs(rise) <= vec4(least)) & first);
 }
 
 // marks of one logit at a column; a repeat of the last column adds none
-fn markOf(g: f32, column: u32, label: u32, labelLogit: f32) -> u32 {
+fn markOf(g: f32, column: u32, label: u32) -> u32 {
   var mark = select(0u, BAD, isBad(g));
-  if (METRICS) {
-    // [LSE 9] argmax = the lowest j with u_j = m
-    let other = tied(g);
-    let own = tied(labelLogit);
-    let beats = other > own || (other == own && column < label);
-    mark |= select(0u, BEATEN, beats);
-  }
   if (SMOOTHED && !CAPPED) {
     let c = select(0.0, classWeight(column), column != label && column < P.vocab);
     let missing = isMinusInf(g);
@@ -92,10 +89,12 @@ fn markOf(g: f32, column: u32, label: u32, labelLogit: f32) -> u32 {
 }
 
 fn marksOf(g: vec4<f32>, columns: vec4<u32>, label: u32, labelLogit: f32) -> u32 {
-  return markOf(g.x, columns.x, label, labelLogit) |
-    markOf(g.y, columns.y, label, labelLogit) |
-    markOf(g.z, columns.z, label, labelLogit) |
-    markOf(g.w, columns.w, label, labelLogit);
+  var mark = markOf(g.x, columns.x, label) | markOf(g.y, columns.y, label) |
+    markOf(g.z, columns.z, label) | markOf(g.w, columns.w, label);
+  if (METRICS) {
+    mark |= select(0u, BEATEN, any(beats4(g, columns, label, labelLogit)));
+  }
+  return mark;
 }
 
 // others, heat, slack and weights of four logits
@@ -114,10 +113,7 @@ fn sumsOf(g: vec4<f32>, columns: vec4<u32>, label: u32, r: Reference) -> vec4<f3
   }
   if (SMOOTHED) {
     // [NORM 2] Σ_j c_j·(R - u_j); a weight of 0 is no term, whatever it weighs
-    let c = select(vec4(0.0), vec4(
-      classWeight(columns.x), classWeight(columns.y),
-      classWeight(columns.z), classWeight(columns.w),
-    ), counts);
+    let c = select(vec4(0.0), classWeight4(columns), counts);
     let s = select(vec4(0.0), c * depth, c != vec4(0.0));
     sum.z = (s.x + s.y) + (s.z + s.w);
     sum.w = (c.x + c.y) + (c.z + c.w);

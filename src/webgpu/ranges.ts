@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { outOfRange, show, wrongKind } from "../checks.ts";
+import { checkOptions, outOfRange, show, wrongKind } from "../checks.ts";
 import type { Range } from "./heap.ts";
 
 /** A buffer of the caller's, or a range of one. */
@@ -19,6 +19,7 @@ export type DeviceArray = GPUBuffer | {
 };
 
 const ACTION = "compute loss";
+const KEYS: ReadonlySet<string> = new Set(["buffer", "offset", "size"]);
 
 /** GPUBufferUsage.STORAGE, which is not there before a GPU is. */
 const STORAGE = 0x80;
@@ -52,6 +53,7 @@ export function readRange(
       given,
     );
   }
+  if (!isBuffer(given)) checkOptions(ACTION, name, given, KEYS);
   const { buffer, offset = 0, size } = isBuffer(given)
     ? { buffer: given }
     : given;

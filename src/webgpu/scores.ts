@@ -20,7 +20,7 @@ import {
 } from "../reference/normalize.ts";
 import { transform } from "../reference/transform.ts";
 import { FAR } from "./log_sum_exp_wgsl.ts";
-import { smoothingOf } from "./spec.ts";
+import { isShaped, smoothingOf } from "./spec.ts";
 import {
   BAD,
   BEATEN,
@@ -132,15 +132,16 @@ export function scoresOf(
 
 /** How to read a record: its logits transformed in float64. */
 function reader(
-  { logitScale, softcap }: LossProblem,
+  problem: LossProblem,
   records: ArrayBuffer,
 ): (row: number) => Found {
+  const { logitScale, softcap } = problem;
   const words = new Uint32Array(records);
   const floats = new Float32Array(records);
   // the sign of logitScale was taken into the logits
   const scale = Math.abs(logitScale);
   const u = (g: number) => transform(g, scale, softcap);
-  const far = softcap !== 0 || Math.fround(scale) !== 1;
+  const far = isShaped(problem);
   return (row) => {
     const at = RECORD_WORDS * row;
     const top = floats[at]!;

@@ -6,7 +6,6 @@
 import type { LogitsType } from "../contract.ts";
 import type { LossProblem } from "../engine.ts";
 import { sumClassWeights } from "../reference/normalize.ts";
-import { transform } from "../reference/transform.ts";
 import type { Constants } from "./compiler.ts";
 import { BLOCK } from "./storage_wgsl.ts";
 import { gridOf, MAX_WORKGROUPS, type Window } from "./windows.ts";
@@ -90,11 +89,19 @@ export function constantsOf(spec: RowSpec): Constants {
     GRADIENT: Number(into !== "none"),
     IN_PLACE: Number(into === "in-place"),
     CAPPED: Number(softcap !== 0),
+    SHAPED: Number(isShaped(spec)),
     SMOOTHED: Number(smoothingOf(spec) !== 0),
     WEIGHTED: Number(classWeights !== null),
     METRICS: Number(metrics),
     Z_LOSS: Number(zLoss !== 0),
   };
+}
+
+/** Whether u is anything but ±x: then the largest logit itself is the origin of differences. */
+export function isShaped(
+  { logitScale, softcap }: Pick<LossProblem, "logitScale" | "softcap">,
+): boolean {
+  return softcap !== 0 || Math.abs(logitScale) !== 1;
 }
 
 /** ε; with no class weight at all the term is off, [NORM 3]. */
@@ -109,7 +116,7 @@ export function paramsOf(spec: RowSpec, { first, rows }: Window): ArrayBuffer {
   const { vocabSize, rowStride, logitScale, softcap, zLoss } = spec;
   const share = smoothingOf(spec) / vocabSize;
   const classSum = sumClassWeights(spec);
-  const bytes = new ArrayBuffer(80);
+  const bytes = new ArrayBuffer(64);
   new Uint32Array(bytes).set([
     rows,
     first,
@@ -129,23 +136,6 @@ export function paramsOf(spec: RowSpec, { first, rows }: Window): ArrayBuffer {
     share,
     classSum,
     2 * zLoss,
-    edgeOf(Math.abs(logitScale), softcap),
   ]);
   return bytes;
-}
-
-/** The least float32 that a cap takes all the way: from it on u is the cap itself, in float64. */
-function edgeOf(scale: number, softcap: number): number {
-  const bits = new Uint32Array(1);
-  const value = new Float32Array(bits.buffer);
-  // floats of one sign are ordered as their bits are
-  let [below, above] = [0, 0x7f800000];
-  while (above - below > 1) {
-    const middle = (below + above) >>> 1;
-    bits[0] = middle;
-    if (transform(value[0]!, scale, softcap) === softcap) above = middle;
-    else below = middle;
-  }
-  bits[0] = above;
-  return value[0]!;
 }

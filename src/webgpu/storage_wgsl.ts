@@ -92,7 +92,6 @@ struct Params {
   share: f32,        // ε / V
   classSum: f32,     // Σ_j c_j
   twoZ: f32,         // 2 · zLoss
-  edge: f32,         // from this |g| on the cap makes every u the same, in float64
 }
 
 // what is known of a row or a block of it; without the label's column, but for top
@@ -128,6 +127,7 @@ override OUT: u32 = 0u;           // of the gradient
 override GRADIENT: bool = false;
 override IN_PLACE: bool = false;
 override CAPPED: bool = false;
+override SHAPED: bool = false;    // by a cap or a factor
 override SMOOTHED: bool = false;
 override WEIGHTED: bool = false;  // by class
 override METRICS: bool = false;

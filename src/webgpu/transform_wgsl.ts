@@ -35,7 +35,13 @@ fn difference4(g: vec4<f32>, origin: f32) -> vec4<f32> {
   let alike = (logit < vec4(0.0)) == (edge < vec4(0.0));
   let gap = 2.0 * select(1.0 + a * b, a + b, alike) / ((1.0 + a) * (1.0 + b));
   // [TANH 2] tanh z = (1 - e) / (1 + e), e = e^{-2|z|}
-  return sign(step) * P.cap * (d / (-2.0 - d)) * gap;
+  let near = (d / (-2.0 - d)) * gap;
+  // [TANH 6] |tanh a - tanh b| = |q_a - q_b| for like signs, else 2 - (q_a + q_b), q = 2e / (1 + e)
+  let p = 2.0 * (a / (1.0 + a));
+  let q = 2.0 * (b / (1.0 + b));
+  let apart = select(2.0 - (p + q), abs(p - q), alike);
+  let clear = select(p + q < vec4(1.0), min(p, q) < 0.25 * max(p, q), alike);
+  return sign(step) * P.cap * select(near, apart, clear);
 }
 
 // du/dx

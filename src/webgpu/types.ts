@@ -41,10 +41,14 @@ export interface GpuBatch {
    * [N] weights aligned with the labels: float32 on the device. Where labels,
    * weights or upstream live on the device, the sums that a gradient is divided
    * by are made there, in float32: weights of both signs that cancel are not
-   * summed as exactly as the loss is.
+   * summed as exactly as the loss is. Those of the host go along as float32.
    */
   tokenWeights?: DeviceArray | ArrayLike<number>;
-  /** What the gradient is multiplied by: a number, or one for each row (float32 on the device). */
+  /**
+   * What the gradient is multiplied by: a number, or one for each row (float32 on
+   * the device). Beside labels on the device its numbers may be anything, as which
+   * rows are scored is not known.
+   */
   upstream?: number | DeviceArray | ArrayLike<number>;
   /** Divides the sum of this batch; goes before the plan's. */
   denominator?: number;

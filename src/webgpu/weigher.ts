@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { outOfRange } from "../checks.ts";
 import type { Reduction } from "../contract.ts";
 import type { LossProblem } from "../engine.ts";
 import { compilerOf } from "./compiler.ts";
@@ -114,6 +115,16 @@ export class Weigher {
   /** The buffers of one call in flight, for up to so many sequences. */
   allocate(sequences: number): WeighBuffers {
     const { STORAGE, UNIFORM, COPY_DST } = GPUBufferUsage;
+    const most = this.#heap.device.limits.maxStorageBufferBindingSize;
+    if (8 * (sequences + 1) > most) {
+      outOfRange(
+        "compute loss",
+        `cuSeqlens must have at most ${
+          Math.floor(most / 8) - 1
+        } sequences on this device`,
+        sequences,
+      );
+    }
     const make = (label: string, bytes: number, usage: number) =>
       this.#heap.create(label, bytes, usage | COPY_DST);
     return {

@@ -34,7 +34,8 @@ export function windowsOf(
   let most = rows;
   for (const bytes of rowBytes) {
     step = Math.max(step, alignment / gcd(bytes, alignment));
-    most = Math.min(most, Math.floor(limit / bytes));
+    // a window is bound in whole words
+    most = Math.min(most, Math.floor(Math.floor(limit / 4) * 4 / bytes));
   }
   // one window needs no legal offset but its own
   if (most < rows) most = Math.floor(most / step) * step;

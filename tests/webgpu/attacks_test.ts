@@ -31,12 +31,13 @@ import {
 } from "../../src/webgpu/mod.ts";
 import { isShared, type RowSpec } from "../../src/webgpu/spec.ts";
 import { assertBits, range } from "../conformance/bits.ts";
-import { exactGrad, gradError, normalLogits } from "../engines.ts";
+import { exactGrad, gradError, normalLogits, seeded } from "../engines.ts";
 import { gpuTest } from "./gpu.ts";
 import { assertClose, get, once, planTest, put } from "./plans.ts";
 
 const N = 4, V = 4;
 const LOGITS = normalLogits(N * V, 21);
+const random = seeded(31);
 
 /** The bits of a NaN row and of one that is not. */
 const nanRows = (grad: Float32Array) =>
@@ -419,6 +420,13 @@ planTest(
       [[-3 * big, -2 * big, -big], 0],
       [[-3 * big, -2 * big, -big], 2],
       [[0.5, 0.25, 0.75], 2],
+      // float64 takes the two for one, and the cap is not reached
+      [[400, 400.00003, 0], 0],
+      [[400, 400.00003, 0], 1],
+      [[400.00003, 400, 0], 0],
+      [[400.00003, 400, 0], 1],
+      [[300, 310, 0], 0],
+      [[300, 310, 0], 1],
       [[Infinity, big, 1], 1],
       [[Infinity, big, 1], 0],
       [[1, 1, 0], 0],
@@ -560,6 +568,8 @@ planTest(
         { softcap: 1e-60 },
         { logitScale: -1e39 },
         { logitScale: 1e-60 },
+        { zLoss: 1e300 },
+        { classWeights: [1, 1, 1e-50, 1] },
       ]
     ) {
       await assertRejects(
@@ -572,7 +582,7 @@ planTest(
     const labels = put(device, Int32Array.of(0, 1, 2, 3));
     for (const denominator of [1e-60, 1e300]) {
       const plan = await gpu.crossEntropy({ ...options, denominator });
-      // the host divides in float64
+      // the host weighs and divides in float64
       await plan.run({ logits: LOGITS, labels: [0, 1, 2, 3] });
       assertThrows(
         () => plan.encode(device.createCommandEncoder(), { logits, labels }),
@@ -580,6 +590,146 @@ planTest(
         "denominator must be within float32",
       );
     }
+  },
+);
+
+planTest(
+  "a plan is what its options were when it was asked for",
+  async (gpu) => {
+    for (const shift of [true, false]) {
+      const labels = [0, 1, 2, 3];
+      const options: CrossEntropyOptions = { rows: N, vocabSize: V, shift };
+      const pending = gpu.crossEntropy(options);
+      options.shift = !shift;
+      const found = await (await pending).run({ logits: LOGITS, labels });
+      const expected = maskedCrossEntropy(LOGITS, labels, { shift });
+      assertClose(found, expected, `shift ${shift}`);
+    }
+  },
+);
+
+planTest(
+  "a misspelt key of a range is an error, and nothing is overwritten",
+  async (gpu, device) => {
+    const plan = await gpu.crossEntropy({
+      rows: N,
+      vocabSize: V,
+      into: "in-place",
+    });
+    const given = normalLogits(256, 4);
+    const buffer = put(device, given);
+    for (const key of ["byteOffset", "ofset", "length"]) {
+      const logits = { buffer, [key]: 256 };
+      assertThrows(
+        () =>
+          plan.encode(device.createCommandEncoder(), {
+            logits,
+            labels: [0, 1, 2, 3],
+          }),
+        TypeError,
+        "every key of logits must be one of buffer, offset, size",
+      );
+    }
+    assertBits(new Float32Array(await get(device, buffer)), given, "logits");
+    const null_ = { denominator: null } as unknown as GpuBatch;
+    assertThrows(
+      () =>
+        plan.encode(device.createCommandEncoder(), {
+          ...null_,
+          logits: buffer,
+          labels: [0, 1, 2, 3],
+        }),
+      TypeError,
+      "denominator must be a number",
+    );
+  },
+);
+
+planTest(
+  "a factor that float32 takes for 1 is one",
+  async (gpu) => {
+    for (const logitScale of [1 + 5.9e-8, -1 - 5.9e-8, 1 + 1e-9, 1 - 2e-8]) {
+      for (const size of [1, 30, 3000, 8000, 20000]) {
+        const plan = await gpu.crossEntropy({
+          rows: 3,
+          vocabSize: 50,
+          logitScale,
+          labelSmoothing: 0.1,
+          into: "new",
+        });
+        const logits = normalLogits(150, 8).map((x) => size + x);
+        const labels = [3, 49, 0];
+        const options = { logitScale, labelSmoothing: 0.1 };
+        const expected = maskedCrossEntropy(logits, labels, options);
+        const { loss, gradLogits } = await plan.run({ logits, labels });
+        assert(
+          Math.abs(loss - expected.loss) <= 1e-6 * expected.loss,
+          `${logitScale} at ${size}: ${loss}, not ${expected.loss}`,
+        );
+        const exact = exactGrad(logits, labels, options);
+        const error = gradError(gradLogits as Float32Array, exact, 50, 5e-2);
+        assert(error <= 1e-5, `${logitScale} at ${size}: ${error}`);
+      }
+    }
+  },
+);
+
+planTest(
+  "a cap from end to end keeps nll and gradient of a label that is sure",
+  async (gpu) => {
+    let worst = 0;
+    for (const softcap of [1, 15, 20, 30, 34]) {
+      for (const logitScale of [1, 1.7]) {
+        const plan = await gpu.crossEntropy({
+          rows: 1,
+          vocabSize: 2,
+          softcap,
+          logitScale,
+          into: "new",
+          perToken: true,
+        });
+        for (let i = 0; i < 60; i++) {
+          const [a, b] = [random() * 4 * softcap, (1 - 4 * random()) * softcap];
+          const logits = Float32Array.of(a, b);
+          const options = { softcap, logitScale };
+          const labels = [a > b ? 0 : 1];
+          const expected = maskedCrossEntropy(logits, labels, options);
+          const { loss, gradLogits } = await plan.run({ logits, labels });
+          const off = Math.abs(loss - expected.loss) / expected.loss;
+          const exact = exactGrad(logits, labels, options);
+          worst = Math.max(
+            worst,
+            off,
+            gradError(gradLogits as Float32Array, exact, 2),
+          );
+        }
+      }
+    }
+    assert(worst <= 1e-5, `off by ${worst}`);
+  },
+);
+
+planTest(
+  "a handle released while it is read holds nothing",
+  async (gpu, device) => {
+    const plan = await gpu.crossEntropy({ rows: N, vocabSize: V });
+    const logits = put(device, LOGITS);
+    const encode = () =>
+      plan.encode(device.createCommandEncoder(), {
+        logits,
+        labels: [0, 1, 2, 3],
+      });
+    for (let i = 0; i < 70; i++) {
+      const handle = encode();
+      const reading = handle.read();
+      handle.release();
+      await assertRejects(() => reading, Error, "were not run");
+      await assertRejects(() => handle.read(), Error, "released");
+    }
+    assertEquals(
+      (await plan.run({ logits: LOGITS, labels: [0, 1, 2, 3] })).activeTokens,
+      4,
+    );
   },
 );
 

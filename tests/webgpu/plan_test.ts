@@ -491,7 +491,8 @@ planTest("errors of a plan", async (gpu) => {
     [{ rows: 3, vocabSize: 3, rowStride: 2 }, RangeError, "rowStride"],
     [{ rows: 3, vocabSize: 3, sequenceLength: 2 }, RangeError, "divide"],
     [{ rows: 3, vocabSize: 3, softcap: -1 }, RangeError, "softcap"],
-    [{ rows: 3, vocabSize: 3, upstream: 2 }, TypeError, "of a batch"],
+    [{ rows: 3, vocabSize: 3, upstream: 2 }, TypeError, "every key of options"],
+    [{ rows: 3, vocabSize: 3, deterministic: true }, TypeError, "every key"],
     [
       { rows: 3, vocabSize: 2 ** 30 },
       RangeError,
