@@ -33,19 +33,40 @@ export type Values<R extends Record<string, Reader<unknown>>> = {
 export function optionsReader<R extends Record<string, Reader<unknown>>>(
   readers: R,
 ): (action: Action, options: object, name?: string) => Values<R> {
-  const entries = Object.entries(readers);
-  const known = new Set(Object.keys(readers));
+  const keys = Object.keys(readers);
+  const known = new Set(keys);
+  // what options are that were not given, once somebody asks
+  let defaults: Record<string, unknown> | null | undefined;
   return (action, options, name = "options") => {
     checkOptions(action, name, options, known);
     const inside = name === "options" ? "" : `${name}.`;
     const given = options as Record<string, unknown>;
+    if (defaults === undefined) defaults = defaultsOf(readers);
     // a copy has the shape of the table, which so many new keys would cost it
-    const values: Record<string, unknown> = { ...readers };
-    for (const [key, read] of entries) {
-      values[key] = read(action, inside + key, given[key]);
+    const values: Record<string, unknown> = { ...(defaults ?? readers) };
+    // most calls give few options; those of a class may stand in its prototype
+    const few = defaults !== null &&
+      Object.getPrototypeOf(options) === Object.prototype;
+    for (const key of few ? Object.keys(options) : keys) {
+      values[key] = readers[key]!(action, inside + key, given[key]);
     }
     return values as Values<R>;
   };
+}
+
+/** What is read where nothing was given; null where something must be. */
+function defaultsOf(
+  readers: Record<string, Reader<unknown>>,
+): Record<string, unknown> | null {
+  const defaults: Record<string, unknown> = { ...readers };
+  try {
+    for (const key in readers) {
+      defaults[key] = readers[key]!("compute loss", key, undefined);
+    }
+    return defaults;
+  } catch {
+    return null;
+  }
 }
 
 /** Whatever it is, to be read elsewhere. */

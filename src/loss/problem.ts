@@ -114,15 +114,14 @@ export function prepare(
     rows,
   );
   return {
-    ...values,
     problem: {
-      ...values,
       logits: array,
       dtype,
       rows,
       vocabSize,
       rowStride,
       targets: shift ? shiftLeft(targets, borders, ignoreIndex) : targets,
+      ignoreIndex,
       rowWeights: weights !== null && shift
         ? shiftLeft(weights, borders, 0)
         : weights,
@@ -132,9 +131,19 @@ export function prepare(
         values.classWeights,
         vocabSize,
       ),
+      labelSmoothing: values.labelSmoothing,
+      zLoss: values.zLoss,
+      softcap: values.softcap,
+      logitScale: values.logitScale,
+      metrics: values.metrics,
     },
     data,
     borders,
+    reduction: values.reduction,
+    denominator: values.denominator,
     totalTokens: countTargets(rows, borders, shift),
+    perToken: values.perToken,
+    logSumExp: values.logSumExp,
+    deterministic: values.deterministic,
   };
 }
