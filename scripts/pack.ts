@@ -138,18 +138,20 @@ async function joinModules(files: Files): Promise<void> {
   const entries = Object.values(manifest.exports)
     .map((target) => typeof target === "string" ? target : target.default!)
     .filter((target) => target.endsWith(".js"));
-  // packing stays a module of its own, which a bundler drops as a whole
-  const packing = [...files.keys()].filter((path) =>
-    path.startsWith(`${ROOT}src/packing/`) && path.endsWith(".js")
-  );
-  await Deno.writeTextFile(
-    `${folder}/${ROOT}packing.js`,
-    packing.map((path) => `export * from "./${path.slice(ROOT.length)}";\n`)
-      .join(""),
-  );
+  // modules of their own, which a bundler drops or orders as a whole
+  const alone = ["packing.js", "kernels.js"];
+  const apart = (name: string, isIn: RegExp) =>
+    Deno.writeTextFile(
+      `${folder}/${ROOT}${name}`,
+      [...files.keys()].map((path) => path.slice(ROOT.length))
+        .filter((path) => isIn.test(path))
+        .map((path) => `export * from "./${path}";\n`).join(""),
+    );
+  await apart("packing.js", /^src\/packing\/\w+\.js$/);
+  await apart("kernels.js", /^src\/wasm\/kernels_\w+_wasm\.js$/);
   const { outputFiles } = await esbuild.build({
     absWorkingDir: `${Deno.cwd()}/${folder}/${ROOT}`,
-    entryPoints: [...entries, "./packing.js"],
+    entryPoints: [...entries, ...alone.map((name) => `./${name}`)],
     bundle: true,
     splitting: true,
     format: "esm",
@@ -171,7 +173,7 @@ async function joinModules(files: Files): Promise<void> {
   }
   for (const { path, contents } of outputFiles) {
     const at = path.replaceAll("\\", "/").split(`/${folder}/`)[1]!;
-    if (at === `${ROOT}packing.js`) continue;
+    if (alone.includes(at.slice(ROOT.length))) continue;
     files.set(at, contents as Uint8Array<ArrayBuffer>);
   }
   await Deno.remove(folder, { recursive: true });
