@@ -6,9 +6,7 @@ export { mask } from "./mask";
 export { gather } from "./gather";
 export { configure } from "./options";
 export { differentiate, score } from "./rows";
-export {
-  ENTROPY, FACTORS, FLAGS, GATHERED, LABELS, LSE, NLL, PER_TOKEN, WEIGHTS,
-} from "./memory";
+export { LABELS } from "./memory";
 
 // One row at a time, for the tests of each kernel alone.
 export { row_exponentials, row_sum, set_row } from "./log_sum_exp";

@@ -33,23 +33,27 @@ export const BLOCK: usize = 1024;
 /** Bytes of logits that are summed, and in the plain build staged, in one run: 2 x 4 lanes of 32. */
 export const RUN_BYTES: usize = 1024;
 
+/** Bytes of all that follows. */
+export const TABLE_BYTES: i32 = 4096 + 2048 + 32 + 64 * 1024;
+
 /** Where this thread's tables are, in the builds for threads. */
 // @ts-ignore: decorator
 @external("thread", "tables")
 declare const TABLES: usize;
 
-export const BACKUP: usize = ASC_FEATURE_THREADS ? TABLES : memory.data(4096, 16);
-export const STAGE: usize = ASC_FEATURE_THREADS ? BACKUP + 4096 : memory.data(2048, 16);
-export const GROUP: usize = ASC_FEATURE_THREADS ? STAGE + 2048 : memory.data(32, 16);
-export const LABELS: usize = ASC_FEATURE_THREADS ? GROUP + 32 : memory.data(4096, 16);
-export const WEIGHTS: usize = ASC_FEATURE_THREADS ? LABELS + 4096 : memory.data(8192, 16);
-export const FACTORS: usize = ASC_FEATURE_THREADS ? WEIGHTS + 8192 : memory.data(8192, 16);
-export const GATHERED: usize = ASC_FEATURE_THREADS ? FACTORS + 8192 : memory.data(8192, 16);
-export const PER_TOKEN: usize = ASC_FEATURE_THREADS ? GATHERED + 8192 : memory.data(8192, 16);
-export const LSE: usize = ASC_FEATURE_THREADS ? PER_TOKEN + 8192 : memory.data(8192, 16);
-export const NLL: usize = ASC_FEATURE_THREADS ? LSE + 8192 : memory.data(8192, 16);
-export const ENTROPY: usize = ASC_FEATURE_THREADS ? NLL + 8192 : memory.data(8192, 16);
-export const FLAGS: usize = ASC_FEATURE_THREADS ? ENTROPY + 8192 : memory.data(4096, 16);
+/** One behind the other, without a gap: the host counts on it from LABELS on. */
+export const BACKUP: usize = ASC_FEATURE_THREADS ? TABLES : memory.data(TABLE_BYTES, 16);
+export const STAGE: usize = BACKUP + 4096;
+export const GROUP: usize = STAGE + 2048;
+export const LABELS: usize = GROUP + 32;
+export const WEIGHTS: usize = LABELS + 4 * ROWS;
+export const FACTORS: usize = WEIGHTS + 8 * ROWS;
+export const GATHERED: usize = FACTORS + 8 * ROWS;
+export const PER_TOKEN: usize = GATHERED + 8 * ROWS;
+export const LSE: usize = PER_TOKEN + 8 * ROWS;
+export const NLL: usize = LSE + 8 * ROWS;
+export const ENTROPY: usize = NLL + 8 * ROWS;
+export const FLAGS: usize = ENTROPY + 8 * ROWS;
 
 /** Bits of FLAGS; src/engine.ts has the same two. */
 export const NON_FINITE: i32 = 1;

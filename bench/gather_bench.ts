@@ -1,5 +1,6 @@
 /** The label's logit of 1024 rows, half of them ignored: clamp-then-mask against an if. */
 import { fastestBuild, instantiate } from "../src/wasm/loader.ts";
+import { tablesOf } from "../src/wasm/memory.ts";
 import { IGNORE, makeBatch, verify } from "./data.ts";
 
 const { logits, labels, rows, vocabSize } = makeBatch(1024, 2000, 0.5);
@@ -8,8 +9,9 @@ const at = Math.ceil(kernels.heap_base() / 64) * 64;
 kernels.memory.grow(Math.ceil((at + 4 * logits.length) / 65536));
 const { buffer } = kernels.memory;
 new Float32Array(buffer, at, logits.length).set(logits);
-new Int32Array(buffer, kernels.LABELS.value, rows).set(labels);
-const gathered = new Float64Array(buffer, kernels.GATHERED.value, rows);
+const tables = tablesOf(kernels);
+tables.labels.set(labels);
+const gathered = tables.gathered.subarray(0, rows);
 
 const run = () => kernels.gather(at, rows, vocabSize, 4 * vocabSize, 0, IGNORE);
 

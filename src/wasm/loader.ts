@@ -73,15 +73,8 @@ export interface Kernels {
   settle(own: number): void;
   /** 0 reference, 1 others, 2 nll, 3 log_sum_exp, 4 mass, 5 total. */
   row_value(which: number): number;
+  /** Where the row tables begin, see `tablesOf`. */
   LABELS: WebAssembly.Global;
-  WEIGHTS: WebAssembly.Global;
-  FACTORS: WebAssembly.Global;
-  GATHERED: WebAssembly.Global;
-  PER_TOKEN: WebAssembly.Global;
-  LSE: WebAssembly.Global;
-  NLL: WebAssembly.Global;
-  ENTROPY: WebAssembly.Global;
-  FLAGS: WebAssembly.Global;
 }
 
 /** (func unreachable f32x4.relaxed_madd drop), the smallest module that needs relaxed SIMD: behind `unreachable` operands need not be there. */

@@ -36,7 +36,7 @@ export function rowTablesSize(vocabSize: number): number {
 }
 
 /** A kernel instance with its memory and the views of it. */
-export class KernelMemory {
+export class KernelMemory implements Omit<Tables, "gathered"> {
   readonly kernels: Kernels;
   /** The first byte of the host's part. */
   readonly heap: number;
@@ -44,11 +44,9 @@ export class KernelMemory {
   declare u16: Uint16Array;
   declare i32: Int32Array;
   declare f64: Float64Array;
-  /** [ROWS] What a call reads. */
   declare labels: Int32Array;
   declare weights: Float64Array;
   declare factors: Float64Array;
-  /** [ROWS] each: what a call writes. */
   declare scores: RowScores;
   #bytes = 0;
 
@@ -83,27 +81,47 @@ export class KernelMemory {
   }
 
   #view(): void {
-    const { memory, LABELS, WEIGHTS, FACTORS } = this.kernels;
-    const { PER_TOKEN, LSE, NLL, ENTROPY, FLAGS } = this.kernels;
-    const buffer = memory.buffer;
-    const f64 = (at: WebAssembly.Global) =>
-      new Float64Array(buffer, at.value, ROWS);
-    const i32 = (at: WebAssembly.Global) =>
-      new Int32Array(buffer, at.value, ROWS);
+    const { buffer } = this.kernels.memory;
     this.#bytes = buffer.byteLength;
     this.f32 = new Float32Array(buffer);
     this.u16 = new Uint16Array(buffer);
     this.i32 = new Int32Array(buffer);
     this.f64 = new Float64Array(buffer);
-    this.labels = i32(LABELS);
-    this.weights = f64(WEIGHTS);
-    this.factors = f64(FACTORS);
-    this.scores = {
-      perToken: f64(PER_TOKEN),
-      logSumExp: f64(LSE),
-      nll: f64(NLL),
-      entropy: f64(ENTROPY),
-      flags: i32(FLAGS),
-    };
+    Object.assign(this, tablesOf(this.kernels));
   }
+}
+
+/** The row tables, [ROWS] each: what a call reads, and what it writes. */
+export interface Tables {
+  labels: Int32Array;
+  weights: Float64Array;
+  factors: Float64Array;
+  /** The labels' logits. */
+  gathered: Float64Array;
+  scores: RowScores;
+}
+
+/** Views of the row tables, which lie one behind the other in this order (assembly/memory.ts). */
+export function tablesOf({ memory: { buffer }, LABELS }: Kernels): Tables {
+  let at: number = LABELS.value;
+  const next = <T extends Int32Array | Float64Array>(
+    kind: new (buffer: ArrayBufferLike, at: number, length: number) => T,
+  ) => {
+    const table = new kind(buffer, at, ROWS);
+    at += table.byteLength;
+    return table;
+  };
+  return {
+    labels: next(Int32Array),
+    weights: next(Float64Array),
+    factors: next(Float64Array),
+    gathered: next(Float64Array),
+    scores: {
+      perToken: next(Float64Array),
+      logSumExp: next(Float64Array),
+      nll: next(Float64Array),
+      entropy: next(Float64Array),
+      flags: next(Int32Array),
+    },
+  };
 }

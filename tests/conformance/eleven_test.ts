@@ -10,6 +10,7 @@ import type { Engine } from "../../src/engine.ts";
 import { encodeBf16, encodeF16 } from "../../src/half.ts";
 import { findSpans } from "../../src/labels/find_spans.ts";
 import { type Build, instantiate } from "../../src/wasm/loader.ts";
+import { tablesOf } from "../../src/wasm/memory.ts";
 import {
   fastEngines,
   loss,
@@ -162,7 +163,7 @@ for (const { name } of fastEngines) {
   const build = name.slice("wasm-".length) as Build;
   Deno.test(`the clamp keeps the bare kernel's loads inside the row [${name}]`, () => {
     const kernels = instantiate(build);
-    const { memory, LABELS, GATHERED } = kernels;
+    const { memory } = kernels, tables = tablesOf(kernels);
     const V = 8;
     const labels = [I, -2147483648, 2147483647, V, V - 1, -1, 3, 0];
     const top = memory.buffer.byteLength;
@@ -180,8 +181,8 @@ for (const { name } of fastEngines) {
         bytes.set(new Uint8Array(stored.buffer));
         for (const ignoreIndex of [I, V, -2147483648, 2147483647, 5]) {
           // one row for all labels (rowBytes 0), so that the row may stand anywhere
-          new Int32Array(memory.buffer, LABELS.value, V).set(labels);
-          const out = new Float64Array(memory.buffer, GATHERED.value, V);
+          tables.labels.set(labels);
+          const out = tables.gathered.subarray(0, V);
           out.fill(NaN);
           kernels.gather(at, labels.length, V, 0, dtype, ignoreIndex);
           const expected = labels.map((y) =>
@@ -195,9 +196,9 @@ for (const { name } of fastEngines) {
         }
         // the mask is a select: 0 times a NaN would be a NaN
         bytes.fill(255);
-        new Int32Array(memory.buffer, LABELS.value, V).fill(I);
+        tables.labels.fill(I);
         kernels.gather(at, V, V, 0, dtype, I);
-        const out = new Float64Array(memory.buffer, GATHERED.value, V);
+        const out = tables.gathered.subarray(0, V);
         assertZeros(out, `${name} at ${at}, a row of NaN`);
         bytes.set(saved);
       }

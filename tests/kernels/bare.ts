@@ -6,13 +6,14 @@
  *
  * @module
  */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import {
   type Build,
   fastestBuild,
   instantiate,
   type Kernels,
 } from "../../src/wasm/loader.ts";
+import { tablesOf } from "../../src/wasm/memory.ts";
 
 /** Every word that is not in use. */
 export const POISON = 0x7fff7fff;
@@ -102,9 +103,20 @@ export class Bare {
   }
 
   #table(name: string): number {
-    return (this.kernels as unknown as Record<string, WebAssembly.Global>)[
-      name
-    ]!.value;
+    const { scores, ...given } = tablesOf(this.kernels);
+    const table = {
+      LABELS: given.labels,
+      WEIGHTS: given.weights,
+      FACTORS: given.factors,
+      GATHERED: given.gathered,
+      PER_TOKEN: scores.perToken,
+      LSE: scores.logSumExp,
+      NLL: scores.nll,
+      ENTROPY: scores.entropy,
+      FLAGS: scores.flags,
+    }[name]!;
+    assert(table.byteOffset + table.byteLength <= this.kernels.heap_base());
+    return table.byteOffset;
   }
 
   /** A view of the memory. */
