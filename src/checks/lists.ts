@@ -88,8 +88,8 @@ export function makeRoom<T>(
   }
 }
 
-/** One element as a whole int32, or an error that names it. */
-function readInteger(
+/** One element as a number, whole or not, or an error that names it. */
+function readElement(
   action: Action,
   name: string,
   index: number,
@@ -98,15 +98,7 @@ function readInteger(
   if (typeof value !== "number" && typeof value !== "bigint") {
     wrongKind(action, `${name}[${index}] must be a whole number`, value);
   }
-  const number = Number(value);
-  if ((number | 0) !== number) {
-    outOfRange(
-      action,
-      `${name}[${index}] must be a whole number within int32`,
-      value,
-    );
-  }
-  return number;
+  return Number(value);
 }
 
 /** Ids as int32, each checked before it is narrowed. An Int32Array is returned as it is. */
@@ -126,10 +118,12 @@ export function readIds(
   );
   const out = makeRoom(action, name, Int32Array, list.length);
   for (let i = 0; i < out.length; i++) {
-    const id = list[i];
-    out[i] = typeof id === "number" && (id | 0) === id
-      ? id
-      : readInteger(action, name, i, id);
+    const given = list[i], id = readElement(action, name, i, given);
+    if ((id | 0) !== id) {
+      const wish = `${name}[${i}] must be a whole number within int32`;
+      outOfRange(action, wish, given);
+    }
+    out[i] = id;
   }
   return out;
 }
@@ -149,10 +143,7 @@ export function readLabels(
   const out = makeRoom(action, "labels", Int32Array, rows);
   for (let i = 0; i < rows; i++) {
     const given = labels[i];
-    if (typeof given !== "number" && typeof given !== "bigint") {
-      wrongKind(action, `labels[${i}] must be a whole number`, given);
-    }
-    const label = Number(given);
+    const label = readElement(action, "labels", i, given);
     const known = label >= 0 && label < vocabSize || label === ignoreIndex;
     if (!known || (label | 0) !== label) {
       outOfRange(

@@ -179,8 +179,7 @@ export class WasmEngine implements Engine {
     count: number,
   ): void {
     const { targets, rowWeights } = problem;
-    if (count === 1) this.memory.labels[0] = targets[from]!;
-    else this.memory.labels.set(targets.subarray(from, from + count));
+    this.memory.labels.set(targets.subarray(from, from + count));
     if (rowWeights !== null) {
       this.memory.weights.set(rowWeights.subarray(from, from + count));
       this.#ones = 0;
@@ -202,12 +201,10 @@ export class WasmEngine implements Engine {
   ): void {
     const heap = problem.dtype === "f32" ? this.memory.f32 : this.memory.u16;
     const at = ring / heap.BYTES_PER_ELEMENT;
-    const { rowStride, rows } = problem;
+    const { rowStride } = problem;
     if (stride === rowStride) {
       heap.set(
-        count === rows
-          ? logits
-          : logits.subarray(from * rowStride, (from + count) * rowStride),
+        logits.subarray(from * rowStride, (from + count) * rowStride),
         at,
       );
       return;
