@@ -28,6 +28,7 @@ import {
   scorePrepared,
 } from "./masked_cross_entropy.ts";
 import { prepare } from "./problem.ts";
+import { ACTION } from "./shape.ts";
 
 /**
  * The next-token loss of a causal language model.
@@ -113,15 +114,15 @@ export function readBatch(
 ): { labels: TokenIds; merged: GradOptions } {
   if (typeof batch !== "object" || batch === null) {
     wrongKind(
-      "compute loss",
+      ACTION,
       "batch must be labels or an object with labels",
       batch,
     );
   }
-  checkObject("compute loss", "options", options);
-  if (!readFlag("compute loss", "shift", options.shift ?? true)) {
+  checkObject(ACTION, "options", options);
+  if (!readFlag(ACTION, "shift", options.shift ?? true)) {
     outOfRange(
-      "compute loss",
+      ACTION,
       "shift must be true where the loss is causal",
       options.shift,
     );
@@ -135,7 +136,7 @@ export function readBatch(
   if (isListLike(batch)) return { labels: batch as TokenIds, merged };
   const { ignoreIndex, cuSeqlens, sequenceLength, tokenWeights } = batch;
   const labels = readList<number | bigint>(
-    "compute loss",
+    ACTION,
     "batch.labels",
     "an array of whole numbers",
     batch.labels,
@@ -157,7 +158,7 @@ function coverPadding(
   cuSeqlens: ArrayLike<number>,
   rows: number,
 ): ArrayLike<number> {
-  const borders = readIds("compute loss", "cuSeqlens", cuSeqlens as TokenIds);
+  const borders = readIds(ACTION, "cuSeqlens", cuSeqlens as TokenIds);
   const last = borders[borders.length - 1];
   if (last === undefined || last >= rows) return borders;
   const covered = new Int32Array(borders.length + 1);

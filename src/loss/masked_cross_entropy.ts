@@ -20,8 +20,8 @@ import { engineFor } from "../wasm/workspace.ts";
 import { plainLoss } from "./plain.ts";
 import { checkUnchanged, prepare } from "./problem.ts";
 import { assemble, weighRows } from "./result.ts";
+import { ACTION } from "./shape.ts";
 
-const ACTION = "compute loss";
 const TARGETS = ["new", "in-place"] as const;
 
 /**

@@ -30,11 +30,8 @@ import {
 import type { Prepared } from "../engine.ts";
 import { countTargets } from "../labels/sequences.ts";
 import { shiftLeft } from "../labels/shift.ts";
-import { isTensor, readSequences, readShape } from "./shape.ts";
+import { ACTION, isTensor, readSequences, readShape } from "./shape.ts";
 import { readStorage } from "./storage.ts";
-
-const ACTION = "compute loss";
-const NONE: LossOptions = Object.freeze({});
 
 const positive = (n: number) => n > 0 && n < Infinity;
 
@@ -91,7 +88,7 @@ export function checkLength(length: number, wanted: number): void {
 export function prepare(
   logits: Logits,
   labels: TokenIds,
-  options: LossOptions = NONE,
+  options: LossOptions = {},
 ): Prepared {
   const values = readOptions(ACTION, options);
   const { ignoreIndex, shift } = values;

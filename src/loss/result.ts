@@ -25,6 +25,7 @@ import {
   weigh,
   type Weighing,
 } from "../reference/normalize.ts";
+import { ACTION } from "./shape.ts";
 
 /** Weighs the rows, and refuses what has no mean. */
 export function weighRows(prepared: Prepared): Weighing {
@@ -34,7 +35,7 @@ export function weighRows(prepared: Prepared): Weighing {
     : prepared.borders;
   const weighing = weigh(problem, borders);
   const check = (sum: number, whose: string) =>
-    checkWeightSum("compute loss", whose, sum, reduction, denominator);
+    checkWeightSum(ACTION, whose, sum, reduction, denominator);
   check(weighing.weightSum, ALL);
   if (reduction === "sequence") {
     weighing.perSequence?.weightSum.forEach((sum, s) =>

@@ -8,7 +8,8 @@ import { outOfRange, readBorders, readList } from "../checks.ts";
 import type { Logits, LogitsTensor, LossOptions } from "../contract.ts";
 import { equalBorders } from "../labels/sequences.ts";
 
-const ACTION = "compute loss";
+/** What callers of a loss are doing, in its errors. */
+export const ACTION = "compute loss";
 
 /** The shape of a batch of logits. */
 export interface Shape {

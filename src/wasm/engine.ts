@@ -36,7 +36,7 @@ export class WasmEngine implements Engine {
   #plain = false;
 
   constructor(build: Build) {
-    this.name = build === "simd" ? "wasm-simd" : "wasm-relaxed";
+    this.name = `wasm-${build}`;
     this.memory = new KernelMemory(build);
   }
 
@@ -191,6 +191,12 @@ export class WasmEngine implements Engine {
     }
   }
 
+  /** The memory as elements of a type, and which of them stands at an address. */
+  #elements(dtype: LogitsType, at: number): [Stored, number] {
+    const { f32, u16 } = this.memory;
+    return dtype === "f32" ? [f32, at / 4] : [u16, at / 2];
+  }
+
   #copyIn(
     logits: Stored,
     problem: LossProblem,
@@ -199,8 +205,7 @@ export class WasmEngine implements Engine {
     stride: number,
     ring: number,
   ): void {
-    const heap = problem.dtype === "f32" ? this.memory.f32 : this.memory.u16;
-    const at = ring / heap.BYTES_PER_ELEMENT;
+    const [heap, at] = this.#elements(problem.dtype, ring);
     const { rowStride } = problem;
     if (stride === rowStride) {
       heap.set(
@@ -222,8 +227,7 @@ export class WasmEngine implements Engine {
     out: number,
     outType: LogitsType,
   ): void {
-    const heap = outType === "f32" ? this.memory.f32 : this.memory.u16;
-    const at = out / heap.BYTES_PER_ELEMENT;
+    const [heap, at] = this.#elements(outType, out);
     const length = count * target.rowStride;
     (target.array as Stored).set(
       heap.subarray(at, at + length),
