@@ -30,6 +30,14 @@ import type {
 
 type Role = ReturnType<typeof readMarkers> & { name: string; trained: boolean };
 
+/** A turn's content [start, end), and where its closing marker ends: at `end` if it has none, or none that belongs to it. */
+interface Turn {
+  trained: boolean;
+  start: number;
+  end: number;
+  after: number;
+}
+
 const ACTION = "find spans";
 const readOptions = optionsReader({
   roles: asGiven<FindSpansOptions["roles"]>,
@@ -78,39 +86,30 @@ export function findSpans(
   const { endOfTurn, ...markers } = readOptions(ACTION, options);
   const roles = readRoles(markers);
   const ids = readIds(ACTION, "inputIds", inputIds);
-  const spans: TokenSpan[] = [];
-  const add = (start: number, end: number) => {
-    if (start < end) spans.push([start, end]);
-  };
-  // the last closing marker found, and how many spans had been found by then
-  let last: { end: number; after: number; span: number } | null = null;
+  const turns: Turn[] = [];
   for (let at = 0; at < ids.length;) {
     const role = roles.find((role) => matches(ids, at, role.start));
     if (role === undefined) {
       at++;
       continue;
     }
-    const start = role.includeStart ? at : at + role.start.length;
-    let end = at + role.start.length;
+    const inside = at + role.start.length;
+    let end = inside;
     while (end < ids.length && !matches(ids, end, role.end)) end++;
     const closed = end < ids.length && role.includeEnd !== false;
-    at = closed ? end + role.end.length : end;
-    const trainEnd = closed &&
-      (endOfTurn === "all" || (endOfTurn === "turn" && role.trained));
-    if (role.trained) add(start, trainEnd ? at : end);
-    else if (trainEnd) add(end, at);
-    if (closed) last = { end, after: at, span: spans.length };
+    const after = closed ? end + role.end.length : end;
+    const start = role.includeStart ? at : inside;
+    turns.push({ trained: role.trained, start, end, after });
+    at = after;
   }
-  if (endOfTurn === "last" && last !== null) {
-    const { end, after, span } = last;
-    const before = spans[span - 1];
-    if (before !== undefined && before[1] === end) {
-      spans[span - 1] = [before[0], after];
-    } else {
-      spans.splice(span, 0, [end, after]);
-    }
-  }
-  return spans;
+  const last = turns.findLast(({ end, after }) => end < after);
+  return turns.flatMap((turn) => {
+    const { trained, start, end, after } = turn;
+    const trainEnd = endOfTurn === "all" || endOfTurn === "turn" && trained ||
+      endOfTurn === "last" && turn === last;
+    const from = trained ? start : end, to = trainEnd ? after : end;
+    return from < to ? [[from, to] as const] : [];
+  });
 }
 
 function matches(ids: Int32Array, at: number, marker: Int32Array): boolean {
