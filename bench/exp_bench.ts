@@ -1,6 +1,7 @@
 /** e^(x - reference) of a row of 32000 logits, in place: both builds against Math.exp. */
-import { fastestBuild, instantiate } from "../src/wasm/loader.ts";
+import { fastestBuild } from "../src/wasm/loader.ts";
 import { normalLogits } from "../tests/engines.ts";
+import { instantiateAlone } from "../tests/kernels/bare.ts";
 import { verify } from "./data.ts";
 
 const V = 32000;
@@ -16,7 +17,7 @@ Deno.bench({ name: "plain TypeScript", group, baseline: true }, (b) => {
 });
 
 for (const build of new Set(["simd", fastestBuild()] as const)) {
-  const kernels = instantiate(build);
+  const kernels = instantiateAlone(build);
   const at = Math.ceil(kernels.heap_base() / 64) * 64;
   kernels.memory.grow(4);
   const own = new Float32Array(kernels.memory.buffer, at, V);

@@ -1,7 +1,8 @@
 /**
  * Builds `assembly/` into `src/wasm/`: two .wasm files, and the same bytes
- * inlined as modules of text; and into `src/parallel/` two more for threads, inlined
- * only, which import a shared memory. With `--check` it compares instead of writing.
+ * inlined as modules of text; into `src/parallel/` two more for threads, inlined
+ * only, which import a shared memory; and into `tests/kernels/` two with every kernel
+ * alone. With `--check` it compares instead of writing.
  *
  * @module
  */
@@ -10,22 +11,29 @@ import { encode } from "../src/wasm/inlined.ts";
 import { flaggedConstants } from "./wat_guard.ts";
 
 const ASC = `${config.imports.assemblyscript}/asc`;
-const TARGETS = ["simd", "relaxed", "threads_simd", "threads_relaxed"] as const;
+
+/** What is built twice, plain and relaxed: its prefix, and its entries beside assembly/index.ts. */
+const KINDS = [
+  { prefix: "", entries: [] },
+  { prefix: "alone_", entries: ["assembly/alone.ts"] },
+  { prefix: "threads_", entries: ["assembly/parallel.ts"] },
+] as const;
 
 /** All that a build for threads may import; the others import nothing. */
 const THREAD_IMPORTS = "env.memory,thread.index,thread.job,thread.tables";
 
-/** The files of one target, by path, as they belong into `src/`. */
+/** The files of one target, by path, as they belong into the repository. */
 async function build(
-  target: typeof TARGETS[number],
+  { prefix, entries }: typeof KINDS[number],
+  target: string,
 ): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
   const stem = `kernels_${target}`;
-  const threads = target.startsWith("threads_");
+  const threads = prefix === "threads_";
   // The compiler reports success also when it could not write.
   for (const kind of ["wasm", "wat"]) {
     await Deno.remove(`build/${stem}.${kind}`).catch(() => {});
   }
-  await compile(target, threads ? ["assembly/parallel.ts"] : []);
+  await compile(target, entries);
   const bytes = await Deno.readFile(`build/${stem}.wasm`);
   const wat = await Deno.readTextFile(`build/${stem}.wat`);
 
@@ -43,6 +51,9 @@ async function build(
   if (flagged.length > 0) {
     throw new Error(`Constants in hot loops:\n  ${flagged.join("\n  ")}`);
   }
+  if (prefix === "alone_") {
+    return new Map([[`tests/kernels/${stem}.wasm`, bytes]]);
+  }
   const text = new TextEncoder().encode(inline(stem, bytes));
   if (threads) return new Map([[`src/parallel/${stem}_wasm.ts`, text]]);
   return new Map([
@@ -52,7 +63,10 @@ async function build(
 }
 
 /** Compiles assembly/index.ts and what other entries there are. */
-async function compile(target: string, entries: string[]): Promise<void> {
+async function compile(
+  target: string,
+  entries: readonly string[],
+): Promise<void> {
   const { success } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-prompt", "--allow-read=.", "--allow-write=build"]
       .concat(["--allow-env=CI", ASC, ...entries, "--target", target]),
@@ -100,10 +114,13 @@ async function holds(path: string, bytes: Uint8Array): Promise<boolean> {
 async function main(check: boolean): Promise<void> {
   await Deno.mkdir("build", { recursive: true });
   const stale: string[] = [];
-  for (const target of TARGETS) {
-    for (const [path, bytes] of await build(target)) {
-      if (!check) await Deno.writeFile(path, bytes);
-      else if (!await holds(path, bytes)) stale.push(path);
+  for (const kind of KINDS) {
+    for (const lanes of ["simd", "relaxed"]) {
+      const files = await build(kind, kind.prefix + lanes);
+      for (const [path, bytes] of files) {
+        if (!check) await Deno.writeFile(path, bytes);
+        else if (!await holds(path, bytes)) stale.push(path);
+      }
     }
   }
   if (stale.length > 0) {

@@ -30,6 +30,7 @@ const EXCEPTIONS: Exceptions = {
     "src/reference/engine.ts": "puts the kernels together as an Engine",
     "src/reference/mod.ts": "the reference as callers have it",
     "src/reference/exact_sum.ts": "exact sums, of which normalize is made",
+    "assembly/alone.ts": "each kernel alone, for the tests",
     "assembly/block.ts": "the hot loops of log_sum_exp and gradient",
     "assembly/general.ts": "one row in float64, for what the fast pass leaves",
     "assembly/index.ts": "what the host may call",

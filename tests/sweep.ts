@@ -11,7 +11,8 @@
  *
  * @module
  */
-import { fastestBuild, instantiate, type Kernels } from "../src/wasm/loader.ts";
+import { fastestBuild } from "../src/wasm/loader.ts";
+import { type AloneKernels, instantiateAlone } from "./kernels/bare.ts";
 
 /** What is swept, as bits of float32: [first, last]. */
 interface Sweep {
@@ -63,14 +64,14 @@ const NORMAL = 2 ** -126;
 /** A build, and a row in its memory. */
 interface Bench {
   build: string;
-  kernels: Kernels;
+  kernels: AloneKernels;
   at: number;
   row: Float32Array;
   bits: Uint32Array;
 }
 
 function open(build: typeof BUILDS[number]): Bench {
-  const kernels = instantiate(build);
+  const kernels = instantiateAlone(build);
   kernels.memory.grow(8);
   const at = Math.ceil(kernels.heap_base() / 64) * 64;
   const { buffer } = kernels.memory;

@@ -67,12 +67,6 @@ export interface Kernels {
     outBytes: number,
     outType: number,
   ): void;
-  row_sum(x: number, vocabSize: number, labelAt: number): void;
-  row_exponentials(x: number, vocabSize: number, labelAt: number): void;
-  set_row(reference: number, others: number): void;
-  settle(own: number): void;
-  /** 0 reference, 1 others, 2 nll, 3 log_sum_exp, 4 mass, 5 total. */
-  row_value(which: number): number;
   /** Where the row tables begin, see `tablesOf`. */
   LABELS: WebAssembly.Global;
 }

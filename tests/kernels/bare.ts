@@ -41,19 +41,36 @@ export interface RowResult {
   row: Float32Array;
 }
 
+/** The kernels with those of one row among them, which are not shipped: `assembly/alone.ts`. */
+export interface AloneKernels extends Kernels {
+  row_sum(x: number, vocabSize: number, labelAt: number): void;
+  row_exponentials(x: number, vocabSize: number, labelAt: number): void;
+  set_row(reference: number, others: number): void;
+  settle(own: number): void;
+  /** 0 reference, 1 others, 2 nll, 3 log_sum_exp, 4 mass, 5 total. */
+  row_value(which: number): number;
+}
+
+/** An instance of a build with every kernel alone. */
+export function instantiateAlone(build: Build): AloneKernels {
+  const url = new URL(`kernels_alone_${build}.wasm`, import.meta.url);
+  const module = new WebAssembly.Module(Deno.readFileSync(url));
+  return new WebAssembly.Instance(module).exports as unknown as AloneKernels;
+}
+
 /** One instance of one build. */
-export class Bare {
+export class Bare<K extends Kernels = Kernels> {
   readonly build: Build;
-  readonly kernels: Kernels;
+  readonly kernels: K;
   /** The first byte that is free, a multiple of 64. */
   readonly base: number;
   /** The size of the memory, in bytes. */
   readonly end: number;
   readonly #words: Uint32Array;
 
-  constructor(build: Build, bytes = 65536) {
+  constructor(build: Build, kernels: K, bytes = 65536) {
     this.build = build;
-    this.kernels = instantiate(build);
+    this.kernels = kernels;
     const { memory } = this.kernels;
     this.base = Math.ceil(this.kernels.heap_base() / 64) * 64;
     const missing = this.base + bytes - memory.buffer.byteLength;
@@ -174,6 +191,7 @@ export class Bare {
 
   /** One row through a kernel, poison around it; a `label` outside the row excludes nothing. */
   runRow(
+    this: Bare<AloneKernels>,
     kernel: "row_sum" | "row_exponentials",
     values: ArrayLike<number>,
     label: number,
@@ -193,18 +211,34 @@ export class Bare {
   }
 }
 
-/** One test per build; the relaxed one is skipped where this machine would not choose it. */
+/** One test per build that is shipped; the relaxed one is skipped where this machine would not choose it. */
 export function onBuilds(
   name: string,
   test: (bare: Bare) => void,
   bytes?: number,
 ): void {
+  onEach(name, (build) => test(new Bare(build, instantiate(build), bytes)));
+}
+
+/** The same with every kernel alone. */
+export function onAlone(
+  name: string,
+  test: (bare: Bare<AloneKernels>) => void,
+  bytes?: number,
+): void {
+  onEach(
+    name,
+    (build) => test(new Bare(build, instantiateAlone(build), bytes)),
+  );
+}
+
+function onEach(name: string, test: (build: Build) => void): void {
   for (const build of ["simd", "relaxed"] as const) {
     const skip = build === "relaxed" && fastestBuild() !== "relaxed";
     Deno.test({
       name: `${name} [${build}${skip ? ": this machine does not fuse" : ""}]`,
       ignore: skip,
-      fn: () => test(new Bare(build, bytes)),
+      fn: () => test(build),
     });
   }
 }

@@ -1,6 +1,12 @@
 /** The exponential of the kernels, float32 and float64, against Math.exp. */
 import { assert, assertEquals } from "@std/assert";
-import { type Bare, bitsOf, floatOf, onBuilds } from "./bare.ts";
+import {
+  type AloneKernels,
+  type Bare,
+  bitsOf,
+  floatOf,
+  onAlone,
+} from "./bare.ts";
 
 /** The smallest normal float32; below it digits are lost. */
 const NORMAL = 2 ** -126;
@@ -31,7 +37,11 @@ function inputs(): number[] {
 }
 
 /** Runs values through rows of one block that begin with `lead`, and compares each exponential. */
-function compare(bare: Bare, values: number[], lead: number): Worst {
+function compare(
+  bare: Bare<AloneKernels>,
+  values: number[],
+  lead: number,
+): Worst {
   const worst = { near: 0, anywhere: 0 };
   const part = 960;
   for (let from = 0; from < values.length; from += part) {
@@ -58,7 +68,7 @@ function compare(bare: Bare, values: number[], lead: number): Worst {
   return worst;
 }
 
-onBuilds(
+onAlone(
   "row_exponentials() is e^x within 6e-7 on the 20 below the largest logit and 4e-6 anywhere above underflow",
   (bare) => {
     const values = inputs();
@@ -69,7 +79,7 @@ onBuilds(
   },
 );
 
-onBuilds("row_exponentials() is as accurate far from 0", (bare) => {
+onAlone("row_exponentials() is as accurate far from 0", (bare) => {
   const values = [...strided(-104, 9001, bitsOf(2 ** -10))];
   for (const lead of [1000, -3000, 11000, 20000, -20000, 7e5, -3e6, 1e9]) {
     const { near, anywhere } = compare(bare, values.map((x) => x + lead), lead);
@@ -78,7 +88,7 @@ onBuilds("row_exponentials() is as accurate far from 0", (bare) => {
   }
 });
 
-onBuilds(
+onAlone(
   "row_exponentials() keeps its reference in reach of the largest logit",
   (bare) => {
     // so near that e^(x - reference) is a normal float32, and so is a sum of many
@@ -96,7 +106,7 @@ onBuilds(
   },
 );
 
-onBuilds(
+onAlone(
   "exp_f64() is e^x within 1e-14 from -708 to 709, 0 below and e^709 above",
   ({ kernels }) => {
     // Taylor's remainder at f = -ln2/2: 6.3e-15 / e^f = 8.9e-15, and rounding
@@ -120,7 +130,7 @@ onBuilds(
   },
 );
 
-onBuilds(
+onAlone(
   "row_exponentials() gives the same by its slow path, to 3e-7",
   (bare) => {
     // -200 is below any window of the fast path: the slow one computes the block

@@ -1,7 +1,13 @@
 /** One pass over one row: what is summed, relative to what, and what is left alone. */
 import { assert, assertEquals } from "@std/assert";
 import { normalLogits } from "../engines.ts";
-import { type Bare, bitsOf, floatOf, onBuilds } from "./bare.ts";
+import {
+  type AloneKernels,
+  type Bare,
+  bitsOf,
+  floatOf,
+  onAlone,
+} from "./bare.ts";
 
 /** Below, at and above the lane (4), the group (8), the guess (32) and the block (1024). */
 const SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17]
@@ -31,7 +37,7 @@ function othersOf(
 
 /** Both kernels over one row: the same bits, the row kept or replaced, and the sum in float64. */
 function check(
-  bare: Bare,
+  bare: Bare<AloneKernels>,
   values: ArrayLike<number>,
   label: number,
   what: string,
@@ -58,7 +64,7 @@ function check(
   });
 }
 
-onBuilds(
+onAlone(
   "row_sum() adds e^(x - reference) of every class but the label's",
   (bare) => {
     for (const V of SIZES) {
@@ -75,7 +81,7 @@ onBuilds(
   },
 );
 
-onBuilds("row_sum() leaves the label's logit out, whatever it is", (bare) => {
+onAlone("row_sum() leaves the label's logit out, whatever it is", (bare) => {
   for (const V of SIZES) {
     const values = normalLogits(V, V);
     for (const label of labelsOf(V)) {
@@ -90,7 +96,7 @@ onBuilds("row_sum() leaves the label's logit out, whatever it is", (bare) => {
   }
 });
 
-onBuilds("row_sum() does not care where the row stands", (bare) => {
+onAlone("row_sum() does not care where the row stands", (bare) => {
   const values = normalLogits(1100, 5);
   const first = bare.runRow("row_sum", values, 1030).others;
   for (let shift = 4; shift < 64; shift += 4) {
@@ -99,7 +105,7 @@ onBuilds("row_sum() does not care where the row stands", (bare) => {
   }
 });
 
-onBuilds("row_sum() reads at most 32 bytes past the row", (bare) => {
+onAlone("row_sum() reads at most 32 bytes past the row", (bare) => {
   for (const V of SIZES) {
     const values = normalLogits(V, V);
     for (const label of [0, V - 1]) {
@@ -111,7 +117,7 @@ onBuilds("row_sum() reads at most 32 bytes past the row", (bare) => {
   }
 });
 
-onBuilds(
+onAlone(
   "row_sum() follows spikes, in every block and at any height",
   (bare) => {
     const up = [20, 21.4, 21.6, 40, 80, 120, 700, 1e4, 1e6, 1e9];
@@ -137,7 +143,7 @@ onBuilds(
   },
 );
 
-onBuilds("row_sum() climbs stairs, up and down", (bare) => {
+onAlone("row_sum() climbs stairs, up and down", (bare) => {
   for (const step of [15, 17, 25, 100, 800, 1e5, 1e8]) {
     for (const sign of [1, -1]) {
       const values = normalLogits(5000, 9)
@@ -149,7 +155,7 @@ onBuilds("row_sum() climbs stairs, up and down", (bare) => {
   }
 });
 
-onBuilds(
+onAlone(
   "row_sum() of rows of one value is the number of the others",
   (bare) => {
     // every addition rounds the same way: 128 of them in each lane of a block
@@ -162,7 +168,7 @@ onBuilds(
   },
 );
 
-onBuilds("row_sum() takes any finite float32 as the largest logit", (bare) => {
+onAlone("row_sum() takes any finite float32 as the largest logit", (bare) => {
   for (let size = 1e9; size < 3e38; size *= 30) {
     for (const top of [size, -size, 3.4028234663852886e38, -3.4e38]) {
       check(bare, [top, top, top], 0, `${top} three times`);
@@ -173,7 +179,7 @@ onBuilds("row_sum() takes any finite float32 as the largest logit", (bare) => {
   }
 });
 
-onBuilds("row_sum() is exactly 0 where every other class is -inf", (bare) => {
+onAlone("row_sum() is exactly 0 where every other class is -inf", (bare) => {
   for (const V of [1, 2, 9, 1025]) {
     const values = new Float32Array(V).fill(-Infinity);
     for (const label of labelsOf(V)) {
@@ -186,14 +192,14 @@ onBuilds("row_sum() is exactly 0 where every other class is -inf", (bare) => {
   }
 });
 
-onBuilds("row_sum() steps over a whole leading block of -inf", (bare) => {
+onAlone("row_sum() steps over a whole leading block of -inf", (bare) => {
   for (const masked of [1, 63, 64, 65, 1024, 2048, 2500]) {
     const values = normalLogits(3077, masked).fill(-Infinity, 0, masked);
     for (const label of labelsOf(3077)) check(bare, values, label, `${masked}`);
   }
 });
 
-onBuilds(
+onAlone(
   "row_sum() is NaN for one NaN or +inf that is not the label's",
   (bare) => {
     for (const V of [2, 9, 65, 1025, 3077]) {
@@ -233,7 +239,7 @@ function fooling(): number[] {
 }
 
 /** `x` in a row and in its last vector, the label elsewhere and beside it. */
-function checkOdd(bare: Bare, x: number): void {
+function checkOdd(bare: Bare<AloneKernels>, x: number): void {
   for (const [V, place] of [[64, 21], [70, 69], [9, 0]]) {
     const row = normalLogits(V!, V!);
     row[place!] = x;
@@ -243,17 +249,17 @@ function checkOdd(bare: Bare, x: number): void {
   }
 }
 
-onBuilds("row_sum() is not fooled by counts whose bits look right", (bare) => {
+onAlone("row_sum() is not fooled by counts whose bits look right", (bare) => {
   for (const x of [...fooling(), -2.9e6, -8.7e6]) checkOdd(bare, x);
 });
 
-onBuilds("row_sum() is not fooled by logits up to 10⁹", (bare) => {
+onAlone("row_sum() is not fooled by logits up to 10⁹", (bare) => {
   for (let bits = bitsOf(64); bits < bitsOf(1e9); bits += 0xb0000) {
     for (const x of [floatOf(bits), -floatOf(bits)]) checkOdd(bare, x);
   }
 });
 
-onBuilds(
+onAlone(
   "row_sum() keeps the reference of the first logits while it can",
   (bare) => {
     for (const lead of [0, -3000, 10000, 20000, 1e5]) {

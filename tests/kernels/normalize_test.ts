@@ -1,6 +1,6 @@
 /** From a row's sums to its loss. */
 import { assert, assertEquals } from "@std/assert";
-import { type Bare, F32, floatOf, onBuilds } from "./bare.ts";
+import { type Bare, F32, floatOf, onAlone, onBuilds } from "./bare.ts";
 
 /** Largest relative error of `actual` against `expected` over strided positive float32s. */
 function worstOver(
@@ -16,7 +16,7 @@ function worstOver(
   return [worst, at];
 }
 
-onBuilds(
+onAlone(
   "settle() takes log and log1p within 1e-14 over all of float32",
   (bare) => {
     const { set_row, settle, row_value } = bare.kernels;
@@ -36,7 +36,7 @@ onBuilds(
   },
 );
 
-onBuilds(
+onAlone(
   "settle() keeps the nll and the others' mass down to the last digit",
   (bare) => {
     const { set_row, settle, row_value } = bare.kernels;
@@ -59,7 +59,7 @@ onBuilds(
   },
 );
 
-onBuilds("settle() at its edges", (bare) => {
+onAlone("settle() at its edges", (bare) => {
   const { set_row, settle, row_value } = bare.kernels;
   const at = (s: number, own: number) => {
     set_row(0, s);
