@@ -159,10 +159,7 @@ function coverPadding(
   rows: number,
 ): ArrayLike<number> {
   const borders = readIds(ACTION, "cuSeqlens", cuSeqlens as TokenIds);
-  const last = borders[borders.length - 1];
+  const last = borders.at(-1);
   if (last === undefined || last >= rows) return borders;
-  const covered = new Int32Array(borders.length + 1);
-  covered.set(borders);
-  covered[borders.length] = rows;
-  return covered;
+  return Int32Array.from([...borders, rows]);
 }

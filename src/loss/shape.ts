@@ -49,9 +49,10 @@ export function readShape(
       readList(ACTION, "dims", "an array of whole numbers", logits.dims),
       Number,
     );
-    const size = dims.reduce((product, d) => product * d, 1);
+    const columns = dims[dims.length - 1]!;
+    const count = dims.slice(0, -1).reduce((product, d) => product * d, 1);
     if (
-      (dims.length !== 2 && dims.length !== 3) || size !== length ||
+      (dims.length !== 2 && dims.length !== 3) || count * columns !== length ||
       !dims.every((d) => Number.isSafeInteger(d) && d >= 0)
     ) {
       outOfRange(
@@ -60,8 +61,6 @@ export function readShape(
         dims,
       );
     }
-    const columns = dims[dims.length - 1]!;
-    const count = dims.slice(0, -1).reduce((product, d) => product * d, 1);
     if (count !== rows) {
       outOfRange(
         ACTION,

@@ -184,14 +184,10 @@ function cut(
       packs++;
     }
   }
-  const used = (values: Int32Array) =>
-    count === most ? values : values.slice(0, count);
-  return {
-    sample: used(sample),
-    start: used(start),
-    length: used(length),
-    pack: used(pack),
-  };
+  return each(
+    { sample, start, length, pack },
+    (values) => count === most ? values : values.slice(0, count),
+  );
 }
 
 /** Puts pieces into packs, and in the order of the packs. */
@@ -204,16 +200,23 @@ function fit(
   const search = strategy === "bfd" ? bestFitDecreasing : firstFit;
   const bins = search(pieces.length, Math.min(maxLength, tokens));
   const order = binByBin(bins);
-  const moved = (values: Int32Array) => {
+  return each({ ...pieces, pack: bins.bin }, (values) => {
     const out = new Int32Array(order.length);
     for (let i = 0; i < out.length; i++) out[i] = values[order[i]!]!;
     return out;
-  };
+  });
+}
+
+/** Pieces of which every array is made anew. */
+function each(
+  { sample, start, length, pack }: Pieces,
+  make: (values: Int32Array) => Int32Array,
+): Pieces {
   return {
-    sample: moved(pieces.sample),
-    start: moved(pieces.start),
-    length: moved(pieces.length),
-    pack: moved(bins.bin),
+    sample: make(sample),
+    start: make(start),
+    length: make(length),
+    pack: make(pack),
   };
 }
 
