@@ -15,7 +15,7 @@ import {
   BACKUP, ENTROPY, FACTORS, FLAGS, LABELS, LSE, NLL, PER_TOKEN, ROWS, WEIGHTS,
 } from "./memory";
 import { configure } from "./options";
-import { differentiate, score } from "./rows";
+import { score } from "./rows";
 
 /** This thread's number. */
 // @ts-ignore: decorator
@@ -106,15 +106,13 @@ function run(job: Job, piece: usize): void {
   const logits = job.places == 0
     ? <usize>job.logits + from * rowBytes
     : <usize>load<u32>(place);
-  if (job.factors == 0) {
-    score(logits, count, vocabSize, rowBytes, job.dtype, job.ignoreIndex);
-  } else {
+  if (job.factors != 0) {
     memory.copy(FACTORS, <usize>job.factors + (from << 3), doubles);
-    differentiate(
-      logits, count, vocabSize, rowBytes, job.dtype, job.ignoreIndex,
-      logits + <usize>job.apart, job.outBytes, job.outType,
-    );
   }
+  score(
+    logits, count, vocabSize, rowBytes, job.dtype, job.ignoreIndex,
+    job.factors == 0 ? 0 : logits + <usize>job.apart, job.outBytes, job.outType,
+  );
   memory.copy(<usize>job.perToken + (from << 3), PER_TOKEN, doubles);
   memory.copy(<usize>job.logSumExp + (from << 3), LSE, doubles);
   memory.copy(<usize>job.nll + (from << 3), NLL, doubles);

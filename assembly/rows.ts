@@ -58,15 +58,6 @@ function score_row(x: usize, i: usize, vocabSize: usize, label: usize, keep: boo
   record(i, per_token(weight, class_weight(label), smoothed), h, flags);
 }
 
-/** The first scored row from i on, `rows` where there is none; the skipped ones' results become 0. */
-function next_scored(i: usize, rows: usize, ignoreIndex: i32): usize {
-  while (i < rows && load<i32>(LABELS + (i << 2)) == ignoreIndex) {
-    record_nothing(i);
-    i++;
-  }
-  return i;
-}
-
 /** Bytes at the start of a row that are touched ahead; shorter rows are not. */
 const TOUCHED: usize = 384;
 
@@ -85,31 +76,6 @@ function touch(row: usize): void {
     load<i32>(row, 192) + load<i32>(row, 256) + load<i32>(row, 320);
 }
 
-/** Scores `rows` rows of logits whose LABELS and WEIGHTS are set. */
-export function score(
-  logits: usize,
-  rows: usize,
-  vocabSize: usize,
-  rowBytes: usize,
-  dtype: i32,
-  ignoreIndex: i32,
-): void {
-  gather(logits, rows, vocabSize, rowBytes, dtype, ignoreIndex);
-  const long = rowBytes >= TOUCHED;
-  let i = next_scored(0, rows, ignoreIndex);
-  while (i < rows) {
-    const next = next_scored(i + 1, rows, ignoreIndex);
-    if (long && next < rows) touch(logits + next * rowBytes);
-    let x = logits + i * rowBytes;
-    if (dtype != F32) {
-      unpack(x, vocabSize, dtype, halves(vocabSize));
-      x = halves(vocabSize);
-    }
-    score_row(x, i, vocabSize, <usize>load<u32>(LABELS + (i << 2)), false);
-    i = next;
-  }
-}
-
 /** Where a half row is unpacked to: behind the scratch row. */
 // @ts-ignore: decorator
 @inline
@@ -118,11 +84,12 @@ function halves(vocabSize: usize): usize {
 }
 
 /**
- * `score`, and FACTORS[i] · ∂perToken_i/∂logits. float32 rows are overwritten in
- * place; of half types the gradient goes to `out`, as outType, outBytes a row.
- * Columns past V are written as 0 wherever a row is longer than V.
+ * Scores `rows` rows of logits whose LABELS and WEIGHTS are set; where `out` is not
+ * 0, also FACTORS[i] · ∂perToken_i/∂logits. float32 rows are overwritten in place;
+ * of half types the gradient goes to `out`, as outType, outBytes a row. Columns past
+ * V are written as 0 wherever a row is longer than V.
  */
-export function differentiate(
+export function score(
   logits: usize,
   rows: usize,
   vocabSize: usize,
@@ -138,25 +105,27 @@ export function differentiate(
   for (let i: usize = 0; i < rows; i++) {
     const label = load<i32>(LABELS + (i << 2));
     const to = out + i * outBytes;
+    let factor: f64 = 0;
     if (label == ignoreIndex) {
       record_nothing(i);
-      memory.fill(to, 0, outBytes);
-      continue;
+    } else {
+      let next = i + 1;
+      while (next < rows && load<i32>(LABELS + (next << 2)) == ignoreIndex) next++;
+      if (rowBytes >= TOUCHED && next < rows) touch(logits + next * rowBytes);
+      const row = logits + i * rowBytes;
+      const x = dtype == F32 ? row : halves(vocabSize);
+      if (dtype != F32) unpack(row, vocabSize, dtype, x);
+      const weight = load<f64>(WEIGHTS + (i << 3));
+      const c = class_weight(<usize>label);
+      if (out != 0 && !is_silent(weight, c)) factor = weight * load<f64>(FACTORS + (i << 3));
+      const own = load<f64>(GATHERED + (i << 3));
+      score_row(x, i, vocabSize, <usize>label, factor != 0);
+      if (factor != 0) {
+        write_gradient(x, vocabSize, <usize>label, own, factor, c);
+        if (x != to) pack(x, vocabSize, outType, to);
+        if (outBytes > used) memory.fill(to + used, 0, outBytes - used);
+      }
     }
-    const row = logits + i * rowBytes;
-    const weight = load<f64>(WEIGHTS + (i << 3));
-    const c = class_weight(<usize>label);
-    const factor = is_silent(weight, c) ? 0 : weight * load<f64>(FACTORS + (i << 3));
-    const x = dtype == F32 ? row : halves(vocabSize);
-    if (dtype != F32) unpack(row, vocabSize, dtype, x);
-    const own = <f64>load<f32>(x + (<usize>label << 2));
-    score_row(x, i, vocabSize, <usize>label, factor != 0);
-    if (factor == 0) {
-      memory.fill(to, 0, outBytes);
-      continue;
-    }
-    write_gradient(x, vocabSize, <usize>label, own, factor, c);
-    if (x != to) pack(x, vocabSize, outType, to);
-    if (outBytes > used) memory.fill(to + used, 0, outBytes - used);
+    if (out != 0 && factor == 0) memory.fill(to, 0, outBytes);
   }
 }

@@ -126,24 +126,21 @@ export class WasmEngine implements Engine {
       let at = ring;
       if (own) at = logits.byteOffset + from * rowBytes;
       else this.#copyIn(logits, problem, from, count, stride, ring);
-      const { kernels } = this.memory;
-      const code = CODE[dtype], { ignoreIndex } = problem;
-      const stored = [
+      const inPlace = dtype === "f32" || own;
+      const out = inPlace ? at : ring + align(step * rowBytes);
+      this.memory.kernels.score(
         at,
         count,
         vocabSize,
         rowBytes,
-        code,
-        ignoreIndex,
-      ] as const;
-      if (target === null) {
-        kernels.score(...stored);
-      } else {
-        const inPlace = dtype === "f32" || own;
-        const out = inPlace ? at : ring + align(step * rowBytes);
-        const bytes = inPlace ? rowBytes : outBytes;
-        kernels.differentiate(...stored, out, bytes, CODE[outType]);
-        if (!own) this.#copyOut(target, from, count, out, outType);
+        CODE[dtype],
+        problem.ignoreIndex,
+        target === null ? 0 : out,
+        inPlace ? rowBytes : outBytes,
+        CODE[outType],
+      );
+      if (target !== null && !own) {
+        this.#copyOut(target, from, count, out, outType);
       }
       if (!single) copyScores(this.memory.scores, scores, from, count);
     }

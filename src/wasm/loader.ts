@@ -55,17 +55,10 @@ export interface Kernels {
     rowBytes: number,
     dtype: number,
     ignoreIndex: number,
-  ): void;
-  differentiate(
-    logits: number,
-    rows: number,
-    vocabSize: number,
-    rowBytes: number,
-    dtype: number,
-    ignoreIndex: number,
-    out: number,
-    outBytes: number,
-    outType: number,
+    /** Where the gradient goes, if one is wanted. */
+    out?: number,
+    outBytes?: number,
+    outType?: number,
   ): void;
   /** Where the row tables begin, see `tablesOf`. */
   LABELS: WebAssembly.Global;

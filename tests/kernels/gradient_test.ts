@@ -42,8 +42,8 @@ function gradient(bare: Bare, ask: Ask): Float32Array {
   for (let i = 0; i < rows; i++) {
     bare.f32(at + 4 * stride * i, V).set(logits.subarray(i * V, (i + 1) * V));
   }
-  const { differentiate } = bare.kernels, bytes = 4 * stride;
-  differentiate(at, rows, V, bytes, F32, -100, at, bytes, F32);
+  const { score } = bare.kernels, bytes = 4 * stride;
+  score(at, rows, V, bytes, F32, -100, at, bytes, F32);
   bare.assertUntouched(
     [[classesAt, scratch + 8 * (V + 1)], [at, at + rows * bytes]],
     rows,
@@ -95,7 +95,7 @@ function check(bare: Bare, ask: Ask, what: string): Float32Array {
 const SIZES = [1, 2, 3, 8, 9, 31, 33, 64, 1024, 1025, 2500];
 
 onBuilds(
-  "differentiate() is the reference's gradient; its rows sum to 0",
+  "score() is the reference's gradient; its rows sum to 0",
   (bare) => {
     for (const V of SIZES) {
       for (const label of new Set([0, V >> 1, V - 1])) {
@@ -111,7 +111,7 @@ onBuilds(
 );
 
 onBuilds(
-  "differentiate() takes many rows, factors, weights and padding",
+  "score() takes many rows, factors, weights and padding",
   (bare) => {
     for (const [rows, V, padding] of [[1, 5, 3], [7, 33, 1], [16, 100, 28]]) {
       const labels = Array.from(
@@ -129,7 +129,7 @@ onBuilds(
   },
 );
 
-onBuilds("differentiate() follows every option", (bare) => {
+onBuilds("score() follows every option", (bare) => {
   const V = 9, classes = [1, 0, 0.25, -0.5, 3, 1, 1, 2, 0.1];
   for (let choice = 0; choice < 32; choice++) {
     const on = (bit: number) => (choice >> bit & 1) === 1;
@@ -146,7 +146,7 @@ onBuilds("differentiate() follows every option", (bare) => {
 });
 
 onBuilds(
-  "differentiate() gives the label -(the others' mass), down to 1e-30",
+  "score() gives the label -(the others' mass), down to 1e-30",
   (bare) => {
     for (const V of [2, 65, 1500]) {
       for (const label of [0, V - 1]) {
@@ -164,7 +164,7 @@ onBuilds(
 );
 
 onBuilds(
-  "differentiate() keeps its digits where the reference lies far below the others",
+  "score() keeps its digits where the reference lies far below the others",
   (bare) => {
     // the first 32 logits set the reference; the others stand 21 above it, and the
     // label 69 above their sum: e^(own - reference) is 2e42, no float32
@@ -181,7 +181,7 @@ onBuilds(
 );
 
 onBuilds(
-  "differentiate() is all zeros where every other class is -inf",
+  "score() is all zeros where every other class is -inf",
   (bare) => {
     for (const own of [5, 0, -80, -90, -700, -800, 90, 800, -3e38, 3e38]) {
       for (const V of [1, 2, 65, 1500]) {
@@ -195,12 +195,12 @@ onBuilds(
   },
 );
 
-onBuilds("differentiate() is p - onehot where the label is -inf", (bare) => {
+onBuilds("score() is p - onehot where the label is -inf", (bare) => {
   const logits = Float32Array.of(0, 0, -Infinity);
   assertEquals([...gradient(bare, { logits, labels: [2] })], [0.5, 0.5, -1]);
 });
 
-onBuilds("differentiate() follows spikes and stairs", (bare) => {
+onBuilds("score() follows spikes and stairs", (bare) => {
   const V = 3000;
   const plain = normalLogits(V, 1);
   for (const height of [25, 90, 1e4, 1e6, 1e9, -1e4, -1e9]) {
@@ -219,7 +219,7 @@ onBuilds("differentiate() follows spikes and stairs", (bare) => {
 });
 
 onBuilds(
-  "differentiate() takes any finite float32 as the largest logit",
+  "score() takes any finite float32 as the largest logit",
   (bare) => {
     for (const top of [1e10, -1e10, 1e12, -1e12, 1e20, 3e38, -3.4028234e38]) {
       const flat = new Float32Array(9).fill(top);
@@ -237,7 +237,7 @@ onBuilds(
 );
 
 onBuilds(
-  "differentiate() writes exactly 0, never -0, where nothing is asked",
+  "score() writes exactly 0, never -0, where nothing is asked",
   (bare) => {
     const bad = Float32Array.of(NaN, 1, 2, Infinity, 1, 2);
     const zero = (found: Float32Array, what: string) =>
@@ -253,7 +253,7 @@ onBuilds(
   },
 );
 
-onBuilds("differentiate() never writes -0 for what is 0", (bare) => {
+onBuilds("score() never writes -0 for what is 0", (bare) => {
   const logits = Float32Array.of(0, -Infinity, -2e4, 3, 0, -Infinity, 1e4, 3);
   for (let choice = 0; choice < 32; choice++) {
     const on = (bit: number) => (choice >> bit & 1) === 1;
@@ -273,7 +273,7 @@ onBuilds("differentiate() never writes -0 for what is 0", (bare) => {
 });
 
 onBuilds(
-  "differentiate() writes NaN into every column of a row that is not finite, and only there",
+  "score() writes NaN into every column of a row that is not finite, and only there",
   (bare) => {
     for (const [x, softcap] of [[NaN, 0], [Infinity, 0], [NaN, 30]] as const) {
       for (const V of [2, 9, 1500]) {

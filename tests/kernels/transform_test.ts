@@ -74,7 +74,7 @@ function packed(bare: Bare, values: Float32Array, dtype: number): Uint16Array {
       bare.table("FACTORS")[i] = -values[from + i]!;
       bare.integers("LABELS")[i] = 1;
     }
-    bare.kernels.differentiate(at, rows, 2, 4, dtype, -100, out, 4, dtype);
+    bare.kernels.score(at, rows, 2, 4, dtype, -100, out, 4, dtype);
     bare.assertUntouched([
       [at, at + 4 * rows],
       [out, out + 4 * rows],
@@ -134,7 +134,7 @@ onBuilds("pack() keeps infinities and makes every NaN a quiet one", (bare) => {
 });
 
 onBuilds(
-  "differentiate() overwrites halves in place, to the codes of its float32 result",
+  "score() overwrites halves in place, to the codes of its float32 result",
   (bare) => {
     for (const { dtype, encode } of HALVES) {
       for (const V of [1, 2, 7, 8, 33]) {
@@ -147,7 +147,7 @@ onBuilds(
           bare.integers("LABELS")[0] = V >> 1;
           bare.table("WEIGHTS")[0] = 1;
           bare.table("FACTORS")[0] = 0.37;
-          bare.kernels.differentiate(
+          bare.kernels.score(
             ...[at, 1, V, 2 * V, dtype, -100, to, bytes, type] as const,
           );
           bare.assertUntouched([
