@@ -188,7 +188,7 @@ export class PaddedBatch extends Layout {
   /** [B, L] */
   declare readonly dims: [rows: number, length: number];
   /** L, or 1 where it is 0, as sequences of no length divide nothing. */
-  readonly sequenceLength: number;
+  declare readonly sequenceLength: number;
   /** Where rows hold several documents: borders of every document and of every run of padding, over all N tokens. */
   declare readonly cuSeqlens?: Int32Array;
 

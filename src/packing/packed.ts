@@ -51,7 +51,7 @@ export class FlatBatch extends Layout implements FlatFields {
   /** [D + 1] where documents begin and end, a leading 0; [D + 2] where padding was to be covered. */
   declare readonly cuSeqlens: Int32Array;
   /** The longest stretch between two of cuSeqlens, 0 where there is none. */
-  readonly maxSeqlen: number;
+  declare readonly maxSeqlen: number;
 
   /** Made by `packSequences`. */
   constructor(fields: FlatFields) {
@@ -162,7 +162,7 @@ export class Pack extends FlatBatch {
  */
 export class PackedBatch<S extends Sample = Sample> extends FlatBatch {
   /** The packs. */
-  readonly packs: Pack[];
+  declare readonly packs: Pack[];
   /** The most tokens a pack may hold. */
   declare readonly maxLength: number;
   /** Samples that were left out, by index. */

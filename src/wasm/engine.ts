@@ -28,8 +28,8 @@ type Stored = Float32Array | Uint16Array;
 
 /** An engine over one instance of one build. */
 export class WasmEngine implements Engine {
-  readonly name: EngineName;
-  readonly memory: KernelMemory;
+  declare readonly name: EngineName;
+  declare readonly memory: KernelMemory;
   /** How many of the leading weights in memory are 1. */
   #ones = 0;
   /** Whether the kernels are configured without any option. */

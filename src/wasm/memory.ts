@@ -37,9 +37,9 @@ export function rowTablesSize(vocabSize: number): number {
 
 /** A kernel instance with its memory and the views of it. */
 export class KernelMemory implements Omit<Tables, "gathered"> {
-  readonly kernels: Kernels;
+  declare readonly kernels: Kernels;
   /** The first byte of the host's part. */
-  readonly heap: number;
+  declare readonly heap: number;
   declare f32: Float32Array;
   declare u16: Uint16Array;
   declare i32: Int32Array;
