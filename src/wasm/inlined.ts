@@ -6,7 +6,7 @@
  * a WASM module are small, or 0xfd, which begins each SIMD instruction, so its text
  * is shorter than base64; and equal bytes stay equal text, so gzip finds the
  * repetitions that base64 hides from it. The two builds together, which are mostly
- * alike, take 5.1 KB of a download, not 7.2.
+ * alike, take 4.4 KB of a download, not 6.0.
  *
  * @module
  */

@@ -207,14 +207,18 @@ Deno.test("the root's module graph has no tokenizer, no template, no shader", as
  * root; all of it but packing; what most need; labels alone.
  */
 const SIZES: [what: string, names: string, bound: number][] = [
-  ["the whole root", "*", 24_000],
+  ["the whole root", "*", 20 * 1024],
   [
     "the root without packing",
     "{ causalLoss, causalLossGrad, createLossWorkspace, findSpans, init, labelsFromMask, maskedCrossEntropy, maskedCrossEntropyGrad, maskLabels, mergeLoss }",
-    20_000,
+    15 * 1024,
   ],
-  ["labels, loss, gradient", "{ maskedCrossEntropyGrad, maskLabels }", 15_000],
-  ["labels", "{ findSpans, maskLabels }", 12_000],
+  [
+    "labels, loss, gradient",
+    "{ maskedCrossEntropyGrad, maskLabels }",
+    12.5 * 1024,
+  ],
+  ["labels", "{ findSpans, maskLabels }", 10 * 1024],
 ];
 
 for (const [what, names, bound] of SIZES) {
