@@ -22,8 +22,8 @@ function sum_lanes(v: v128): f64 {
 /** All ones in the lanes of the vector at `at` that lie before `end` and are not the label's. */
 // @ts-ignore: decorator
 @inline
-function counted(at: usize, offset: usize, end: usize, labelAt: usize): v128 {
-  const address = i32x4.add(i32x4.splat(<i32>at), v128.load(LANES + offset));
+function counted(at: usize, end: usize, labelAt: usize): v128 {
+  const address = i32x4.add(i32x4.splat(<i32>at), v128.load(LANES));
   return v128.andnot(
     i32x4.lt_u(address, i32x4.splat(<i32>end)),
     i32x4.eq(address, i32x4.splat(<i32>labelAt)),
@@ -134,7 +134,7 @@ export function fast_block(from: usize, end: usize, labelAt: usize, k: f64, keep
   for (let at = min(labelGroup, whole); at < end; at = at < whole ? whole : end) {
     const to = at < whole ? at : GROUP;
     for (let i: usize = 0; i < 32; i += 16) {
-      const use = counted(at, i, end, labelAt);
+      const use = counted(at + i, end, labelAt);
       const raw = v128.load(at + i), x = v128.and(raw, use);
       if (keep) v128.store(at + save + i, raw);
       const t = exp_count(x, log2e, mk);

@@ -45,8 +45,8 @@ export const EXP_F32: usize = memory.data<f32>([
   1.6323316097259521, 2.8326220512390137, 8.622133255004883, 21.230756759643555,
 ], 16);
 
-/** Lane offsets in bytes, of the first and the second vector of a group of eight. */
-export const LANES: usize = memory.data<u32>([0, 4, 8, 12, 16, 20, 24, 28], 16);
+/** Lane offsets in bytes. */
+export const LANES: usize = memory.data<u32>([0, 4, 8, 12], 16);
 
 /** t's fixed bits: those of 2.0, and a mask of where they stand, above the low seven. */
 export const FIXED: usize = memory.data<u32>([0x40000000, 0xffffff80], 16);

@@ -62,9 +62,9 @@ function guess(x: usize, vocabSize: usize): f64 {
     m1 = f32x4.pmax(m1, v128.load(at, 16));
   }
   m = f32x4.pmax(m, m1);
-  m = f32x4.pmax(m, v128.shuffle<i32>(m, m, 2, 3, 0, 1));
-  m = f32x4.pmax(m, v128.shuffle<i32>(m, m, 1, 0, 3, 2));
-  return octaves(<f64>f32x4.extract_lane(m, 0));
+  const low = max(f32x4.extract_lane(m, 0), f32x4.extract_lane(m, 1));
+  const high = max(f32x4.extract_lane(m, 2), f32x4.extract_lane(m, 3));
+  return octaves(<f64>max(low, high));
 }
 
 /** The K of a maximum. */
