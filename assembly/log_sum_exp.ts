@@ -156,5 +156,7 @@ export function log_of(u: f64, lost: f64): f64 {
   p = p * z + load<f64>(ATANH, 16);
   p = p * z + load<f64>(ATANH, 8);
   p = p * z + load<f64>(ATANH);
-  return <f64>k * LN2 + (2 * s + 2 * s * z * p) + lost / u;
+  // [EXP 5] LN2 = HI + LO with n·HI exact
+  const rest = <f64>k * 1.9082149292705877e-10;
+  return <f64>k * 0.6931471803691238 + (rest + lost / u + (2 * s + 2 * s * z * p));
 }

@@ -47,8 +47,8 @@ export function optionsReader<R extends Record<string, Reader<unknown>>>(
     // most calls give few options; those of a class may stand in its prototype
     const few = defaults !== null &&
       Object.getPrototypeOf(options) === Object.prototype;
-    for (const key of few ? Object.keys(options) : keys) {
-      values[key] = readers[key]!(action, inside + key, given[key]);
+    for (const key of few ? Object.getOwnPropertyNames(options) : keys) {
+      values[key] = readers[key]?.(action, inside + key, given[key]);
     }
     return values as Values<R>;
   };

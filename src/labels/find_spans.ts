@@ -162,5 +162,6 @@ function readMarker(action: Action, name: string, value: unknown): Int32Array {
   if (marker.length === 0) {
     outOfRange(action, `${name} must hold an id`, marker);
   }
-  return marker;
+  // ours: what is read after it may be code of the caller's
+  return marker.slice();
 }

@@ -84,6 +84,8 @@ export function readSample<S extends Sample>(
   }
   const { inputIds, labels, weights, spans } = sample;
   const ids = readIds(action, `${name}.inputIds`, inputIds);
+  // before the rest is read, which may be code of the caller's
+  const { length } = ids;
   const readSpans = spans === undefined
     ? null
     : checkSpans(action, name, spans, ids.length);
@@ -107,7 +109,7 @@ export function readSample<S extends Sample>(
   return {
     ...read,
     kept: {
-      length: ids.length,
+      length,
       kinds: {
         inputIds: kindIn(inputIds)!,
         labels: kindIn(labels),

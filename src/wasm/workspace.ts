@@ -128,14 +128,13 @@ export function createLossWorkspace(options: WorkspaceOptions): LossWorkspace {
   return workspaceOf(logits, { rows, vocabSize, dtype });
 }
 
-/** A workspace whose logits are these, until it is disposed of. */
+/** A workspace whose logits are these, until it is disposed of: then nothing here holds their memory. */
 function workspaceOf(
-  logits: Float32Array | Uint16Array,
+  held: Float32Array | Uint16Array | null,
   size: Pick<LossWorkspace, "rows" | "vocabSize" | "dtype">,
 ): LossWorkspace {
-  let held: typeof logits | null = logits;
   const dispose = () => {
-    owners.delete(logits.buffer);
+    if (held !== null) owners.delete(held.buffer);
     held = null;
   };
   return {
