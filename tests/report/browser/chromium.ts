@@ -248,7 +248,11 @@ export async function withPage<T>(
     } finally {
       const closed = new Promise((done) => socket.onclose = done);
       new Page(socket).send("Browser.close").catch(() => {});
-      await closed;
+      // one that hangs or is gone is not waited for
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const patience = new Promise((wake) => timer = setTimeout(wake, 5000));
+      await Promise.race([closed, patience]);
+      clearTimeout(timer);
     }
   } finally {
     try {
