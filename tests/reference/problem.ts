@@ -16,14 +16,26 @@ export function problemOf(
   targets: number[],
   more: Partial<LossProblem> = {},
 ): LossProblem {
+  const logits = Float32Array.from(rows.flat());
   const vocabSize = rows[0]?.length ?? 1;
+  return flatProblem(logits, Int32Array.from(targets), { vocabSize, ...more });
+}
+
+/** A problem of one row per target, its logits given as they are stored. */
+export function flatProblem(
+  logits: LossProblem["logits"],
+  targets: Int32Array,
+  more: Partial<LossProblem> = {},
+): LossProblem {
+  const rows = targets.length;
+  const rowStride = more.rowStride ?? more.vocabSize ?? logits.length / rows;
   return {
-    logits: Float32Array.from(rows.flat()),
+    logits,
     dtype: "f32",
-    rows: rows.length,
-    vocabSize,
-    rowStride: vocabSize,
-    targets: Int32Array.from(targets),
+    rows,
+    vocabSize: rowStride,
+    rowStride,
+    targets,
     ignoreIndex: -100,
     rowWeights: null,
     classWeights: null,
