@@ -1,6 +1,6 @@
 /**
  * What must not stand in a shader, because some compiler makes something else
- * of it without a word. See facts of each in `traps_test.ts`.
+ * of it without a word. See facts of each in `traps.ts`.
  *
  * @module
  */

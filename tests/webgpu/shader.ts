@@ -3,28 +3,26 @@
  *
  * @module
  */
-import type { TestGpu } from "./gpu.ts";
+import { readBack } from "../../src/webgpu/handle.ts";
+import { type Heap, upload, whole } from "../../src/webgpu/heap.ts";
 
 /** Runs `main` over a buffer of `words`, one invocation for each group of `step` words, and returns it. */
 export async function runShader(
-  { opened: { device } }: TestGpu,
+  heap: Heap,
   code: string,
   words: Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>,
   step: number,
 ): Promise<ArrayBuffer> {
+  const { device } = heap;
   const module = device.createShaderModule({ code });
   const pipeline = await device.createComputePipelineAsync({
     layout: "auto",
     compute: { module, entryPoint: "main" },
   });
-  const { STORAGE, COPY_SRC, COPY_DST, MAP_READ } = GPUBufferUsage;
+  const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
   const size = words.byteLength;
-  const buffer = device.createBuffer({
-    size,
-    usage: STORAGE | COPY_SRC | COPY_DST,
-  });
-  device.queue.writeBuffer(buffer, 0, words);
-  const copy = device.createBuffer({ size, usage: MAP_READ | COPY_DST });
+  const buffer = heap.create("words", size, STORAGE | COPY_SRC | COPY_DST);
+  upload(device, buffer, words);
   const encoder = device.createCommandEncoder();
   const pass = encoder.beginComputePass();
   pass.setPipeline(pipeline);
@@ -32,15 +30,14 @@ export async function runShader(
     0,
     device.createBindGroup({
       layout: pipeline.getBindGroupLayout(0),
-      entries: [{ binding: 0, resource: { buffer } }],
+      // the shader sees as many words as there are
+      entries: [{ binding: 0, resource: { ...whole(buffer), size } }],
     }),
   );
   pass.dispatchWorkgroups(Math.ceil(words.length / step / 64));
   pass.end();
-  encoder.copyBufferToBuffer(buffer, 0, copy, 0, size);
   device.queue.submit([encoder.finish()]);
-  await copy.mapAsync(GPUMapMode.READ);
-  const bytes = copy.getMappedRange().slice(0);
-  for (const b of [buffer, copy]) b.destroy();
-  return bytes;
+  const [bytes] = await readBack(heap, [buffer]);
+  heap.destroy(buffer);
+  return bytes!.slice(0, size);
 }

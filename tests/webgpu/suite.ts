@@ -1,18 +1,15 @@
 /**
- * Loads files of the suite of all engines for the GPU.
+ * Loads files of the suite of all engines for every GPU.
  *
  * @module
  */
 import { testOnly } from "../engines.ts";
 import { elsewhere } from "./elsewhere.ts";
-import { gpuTest } from "./gpu.ts";
-import { ReplayEngine, type Way } from "./replay.ts";
+import { putToGpus } from "./lanes.ts";
+import { type Recorded, ReplayEngine, submitAll } from "./replay.ts";
 
-/** Loads files of `tests/conformance` with every test run on the GPU. */
-export async function loadSuite(
-  files: readonly string[],
-  way: Way = {},
-): Promise<void> {
+/** Loads files of `tests/conformance` with every test run on all GPUs. */
+export async function loadSuite(files: readonly string[]): Promise<void> {
   const engine = new ReplayEngine();
   // a GPU in software takes long for many rows
   testOnly(engine, 16);
@@ -22,20 +19,16 @@ export async function loadSuite(
     fn?: (context: Deno.TestContext) => void | Promise<void>,
   ) => {
     const name = typeof first === "string" ? first : first.name;
-    const test = typeof first === "string" ? fn! : first.fn;
     if (elsewhere(name)) return;
-    gpuTest(
-      name,
-      ({ heap }) =>
-        engine.run(
-          heap,
-          () => test(undefined as unknown as Deno.TestContext),
-          way,
-        ),
-    );
+    const test = (typeof first === "string" ? fn! : first.fn) as () => void;
+    // the first run is the same for all GPUs
+    let recorded: Recorded | null = null;
+    putToGpus(name, async (gpu) => {
+      const first = recorded ??= engine.record(test);
+      const read = await submitAll(gpu, first);
+      return async () => engine.replay(first, await read(), test);
+    });
   };
-  // `gpuTest` registers with the original
-  await import("./gpu.ts");
   Object.defineProperty(Deno, "test", { value: register, configurable: true });
   try {
     for (const file of files) await import(`../conformance/${file}`);

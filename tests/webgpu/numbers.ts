@@ -9,8 +9,7 @@ import { decodeF16, encodeBf16, encodeF16 } from "../../src/half.ts";
 import { EXP_WGSL } from "../../src/webgpu/exp_wgsl.ts";
 import { STORAGE_WGSL } from "../../src/webgpu/storage_wgsl.ts";
 import { seeded } from "../engines.ts";
-import { gpuTest } from "./gpu.ts";
-import { runShader } from "./shader.ts";
+import { onGpus } from "./lanes.ts";
 
 /** `main` that maps a function over vec4s. */
 const overVectors = (call: string) => `
@@ -48,7 +47,7 @@ const EXPONENTIALS: Record<
 
 for (const [call, [low, high, truth, bound]] of Object.entries(EXPONENTIALS)) {
   const name = call.slice(0, call.indexOf("(x[")).replace("vec4(", "");
-  gpuTest(
+  onGpus(
     `${name} is within ${bound} of the truth from ${low} to ${high}`,
     async (gpu) => {
       const random = seeded(3);
@@ -57,7 +56,7 @@ for (const [call, [low, high, truth, bound]] of Object.entries(EXPONENTIALS)) {
         () => low + (high - low) * random() ** 3,
       );
       const code = EXP_WGSL + overVectors(call);
-      const found = new Float32Array(await runShader(gpu, code, inputs, 4));
+      const found = new Float32Array(await gpu.runShader(code, inputs, 4));
       let worst = 0;
       inputs.forEach((x, i) => {
         worst = Math.max(worst, Math.abs(found[i]! / truth(x) - 1));
@@ -67,7 +66,7 @@ for (const [call, [low, high, truth, bound]] of Object.entries(EXPONENTIALS)) {
   );
 }
 
-gpuTest(
+onGpus(
   "exp4() is 0 where float32 has no normal number left, down to -inf",
   async (gpu) => {
     const inputs = Float32Array.of(
@@ -81,16 +80,16 @@ gpuTest(
       -100,
     );
     const code = EXP_WGSL + overVectors("exp4(x[id.x])");
-    const found = new Float32Array(await runShader(gpu, code, inputs, 4));
+    const found = new Float32Array(await gpu.runShader(code, inputs, 4));
     assertEquals([...found], new Array(8).fill(0));
   },
 );
 
-gpuTest("every f16 code is read as the number it stands for", async (gpu) => {
+onGpus("every f16 code is read as the number it stands for", async (gpu) => {
   const codes = Uint32Array.from({ length: 65536 }, (_, i) => i);
   const code = functionOf(STORAGE_WGSL, "fromHalf") +
     overWords("fromHalf(x[id.x])");
-  const found = new Float32Array(await runShader(gpu, code, codes, 1));
+  const found = new Float32Array(await gpu.runShader(code, codes, 1));
   codes.forEach((bits, i) => {
     const truth = decodeF16(bits);
     assert(Object.is(found[i], truth), `${bits}: ${found[i]}, not ${truth}`);
@@ -99,7 +98,7 @@ gpuTest("every f16 code is read as the number it stands for", async (gpu) => {
 
 const FORMATS = { toHalf: encodeF16, toBrain: encodeBf16 };
 for (const [name, encode] of Object.entries(FORMATS)) {
-  gpuTest(
+  onGpus(
     `${name}() rounds to nearest, ties to even, like the host`,
     async (gpu) => {
       // all exponents, with mantissas at and around ties
@@ -114,7 +113,7 @@ for (const [name, encode] of Object.entries(FORMATS)) {
         overWords(`${name}(x[id.x])`);
       const values = new Float32Array(words.buffer);
       const found = new Uint32Array(
-        await runShader(gpu, code, words.slice(), 1),
+        await gpu.runShader(code, words.slice(), 1),
       );
       values.forEach((x, i) => {
         const truth = encode(x);

@@ -9,14 +9,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { ROW_TEXTS } from "../../src/webgpu/engine.ts";
 import { WEIGH_TEXTS } from "../../src/webgpu/weigher.ts";
-import { gpuTest } from "./gpu.ts";
+import { onGpus } from "./lanes.ts";
 import { lintShader } from "./lint.ts";
-import { runShader } from "./shader.ts";
 
 const head = `@group(0) @binding(0) var<storage, read_write> x: array<u32>;
 @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {`;
 
-gpuTest(
+onGpus(
   "trap: a loop's var without an initialiser keeps its value; with one it does not",
   async (gpu) => {
     const count = (declaration: string) =>
@@ -29,7 +28,7 @@ gpuTest(
   }`;
     const run = async (declaration: string) => [
       ...new Uint32Array(
-        await runShader(gpu, count(declaration), new Uint32Array(4), 64),
+        await gpu.runShader(count(declaration), new Uint32Array(4), 64),
       ),
     ];
     const bare = await run("var a: array<f32, 4>;");
@@ -42,7 +41,7 @@ gpuTest(
   },
 );
 
-gpuTest("trap: x != x does not find a NaN; its bits do", async (gpu) => {
+onGpus("trap: x != x does not find a NaN; its bits do", async (gpu) => {
   const patterns = Uint32Array.of(
     0x7fc00000,
     0xffc00001,
@@ -59,7 +58,7 @@ gpuTest("trap: x != x does not find a NaN; its bits do", async (gpu) => {
       x[id.x] = select(0u, 1u, v != v);
     }
   }`;
-  const found = new Uint32Array(await runShader(gpu, compare, patterns, 1));
+  const found = new Uint32Array(await gpu.runShader(compare, patterns, 1));
   console.log(`the canary: v != v says ${found.slice(0, 3)} of three NaNs`);
   const bits = `${head}
     if (id.x < arrayLength(&x)) {
@@ -67,23 +66,23 @@ gpuTest("trap: x != x does not find a NaN; its bits do", async (gpu) => {
     }
   }`;
   assertEquals(
-    [...new Uint32Array(await runShader(gpu, bits, patterns, 1))],
+    [...new Uint32Array(await gpu.runShader(bits, patterns, 1))],
     [1, 1, 1, 0, 0, 0, 0, 0],
   );
 });
 
-gpuTest("trap: -0 survives an addition of 0; its bits do not", async (gpu) => {
+onGpus("trap: -0 survives an addition of 0; its bits do not", async (gpu) => {
   const words = Uint32Array.of(0x80000000, 0x80000000, 0, 0x3f800000);
   const add = `${head}
     if (id.x < arrayLength(&x)) { x[id.x] = bitcast<u32>(bitcast<f32>(x[id.x]) + 0.0); }
   }`;
-  const [found] = new Uint32Array(await runShader(gpu, add, words.slice(), 1));
+  const [found] = new Uint32Array(await gpu.runShader(add, words.slice(), 1));
   console.log(`the canary: -0 + 0 has the bits ${found!.toString(16)}`);
   const bits = `${head}
     if (id.x < arrayLength(&x)) { x[id.x] = select(x[id.x], 0u, x[id.x] == 0x80000000u); }
   }`;
   assertEquals(
-    [...new Uint32Array(await runShader(gpu, bits, words, 1))],
+    [...new Uint32Array(await gpu.runShader(bits, words, 1))],
     [0, 0, 0, 0x3f800000],
   );
 });

@@ -9,7 +9,7 @@ import type { GradOptions, Logits } from "../../src/contract.ts";
 import { referenceEngine } from "../../src/reference/engine.ts";
 import { exactGrad, gradBound, loss, lossError, lossGrad } from "../engines.ts";
 import { type Case, describe, makeCase } from "../fuzz/cases.ts";
-import { gpuTest } from "./gpu.ts";
+import { onGpus } from "./lanes.ts";
 import { ReplayEngine } from "./replay.ts";
 
 const engine = new ReplayEngine();
@@ -79,17 +79,17 @@ function faultOf(c: Case): string | null {
 
 for (let block = 0; block < 1; block++) {
   const first = 25 * block;
-  gpuTest(
+  onGpus(
     `fuzz: cases ${first} to ${first + 24} hold on the GPU`,
-    async ({ heap }) => {
+    async (gpu) => {
       const cases = Array.from({ length: 25 }, (_, i) => makeCase(first + i));
       let broken: string[] = [];
-      await engine.run(heap, () => {
+      await engine.run(gpu, () => {
         broken = cases.flatMap((c) => {
           const fault = faultOf(c);
           return fault === null ? [] : [`${describe(c)}\n    ${fault}`];
         });
-      }, {});
+      });
       assertEquals(broken.length, 0, broken.join("\n  "));
     },
   );

@@ -1,0 +1,31 @@
+/**
+ * All tests of the kernels, on every GPU and by every compiler, in one file, so
+ * that each kernel is compiled once and there is one browser. First the suite of
+ * all engines: edges, targets in place, limits and the
+ * eleven that everyone asks for; every pair of options, and PyTorch's answers;
+ * sizes around every width, logits chosen for a reason, any float32 at all.
+ *
+ * @module
+ */
+import { startBrowser } from "./lanes.ts";
+import { loadSuite } from "./suite.ts";
+
+await loadSuite([
+  "edges_test.ts",
+  "eleven_test.ts",
+  "in_place_test.ts",
+  "limits_test.ts",
+  "options_test.ts",
+  "torch_test.ts",
+  "numerics_test.ts",
+  "any_logit_test.ts",
+]);
+
+await import("./bits.ts");
+await import("./fuzz.ts");
+await import("./mutants.ts");
+await import("./numbers.ts");
+await import("./plan_jobs.ts");
+await import("./traps.ts");
+
+startBrowser();

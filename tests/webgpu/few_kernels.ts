@@ -1,0 +1,137 @@
+/**
+ * What a slow compiler is asked of a test: SwiftShader takes seconds for each
+ * kernel, of which the suite wants a hundred, and a millisecond for each row, of
+ * which it has fifty thousand. Asked are every option alone in float32, none and
+ * all together in every type, and a gradient in place without options; of many
+ * rows a few, since a row's numbers depend on it alone; and a loss without its
+ * gradient only where there is none to have it from. Nine in ten questions are
+ * answered that way; pairs of options are not.
+ *
+ * @module
+ */
+import { constantsOf } from "../../src/webgpu/spec.ts";
+import type { Answer, Question } from "./ask.ts";
+
+/** Rows of a question at most. */
+const MOST_ROWS = 16;
+
+/** Of a test with more questions than this, every eighth is asked. */
+const MANY = 500;
+
+/** An answer that may be of some rows only. */
+export type PartAnswer = Answer & { rows?: readonly number[] };
+
+/** What is asked, and which of it answers each question of the test; null where none does. */
+export interface Selection {
+  asked: Question[];
+  answers: ({ index: number; rows?: readonly number[] } | null)[];
+}
+
+/** How many of the options that make another kernel a question has, and how many there are. */
+function optionsOf({ problem, into }: Question): [count: number, all: number] {
+  const { CAPPED, SHAPED, SMOOTHED, WEIGHTED, METRICS, Z_LOSS } = constantsOf({
+    ...problem,
+    into,
+  });
+  const on = [CAPPED || SHAPED, SMOOTHED, WEIGHTED, METRICS, Z_LOSS];
+  return [on.filter(Boolean).length, on.length];
+}
+
+function isPlain(question: Question): boolean {
+  return optionsOf(question)[0] === 0;
+}
+
+function isWanted(question: Question): boolean {
+  const { problem, into } = question;
+  const [count, all] = optionsOf(question);
+  if (count === 0) return true;
+  if (into === "in-place") return false;
+  if (problem.metrics && hasSubnormal(problem.logits)) return false;
+  return count === all || (count === 1 && problem.dtype === "f32");
+}
+
+/** A device may take subnormal numbers for 0, as SwiftShader does; which of them is the largest is then not to be said. */
+function hasSubnormal(logits: ArrayLike<number>): boolean {
+  if (!(logits instanceof Float32Array)) return false;
+  return logits.some((x) => x !== 0 && Math.abs(x) < 2 ** -126);
+}
+
+/** Some rows of a question, from first to last. */
+function someRows(question: Question): [Question, rows?: readonly number[]] {
+  const { problem, coefficients } = question;
+  const { rows, rowStride, logits, targets, rowWeights } = problem;
+  if (rows <= MOST_ROWS || question.into === "in-place") return [question];
+  const step = (rows - 1) / (MOST_ROWS - 1);
+  const chosen = Array.from(
+    { length: MOST_ROWS },
+    (_, k) => Math.round(k * step),
+  );
+  const few = (logits as Float32Array).slice(0, MOST_ROWS * rowStride);
+  chosen.forEach((row, k) => {
+    const from = row * rowStride;
+    few.set(
+      (logits as Float32Array).subarray(from, from + rowStride),
+      k * rowStride,
+    );
+  });
+  const of = (list: Float64Array | null) =>
+    list && Float64Array.from(chosen, (row) => list[row]!);
+  const asked = {
+    ...problem,
+    rows: MOST_ROWS,
+    logits: few,
+    targets: Int32Array.from(chosen, (row) => targets[row]!),
+    rowWeights: of(rowWeights),
+  };
+  return [
+    { ...question, problem: asked, coefficients: of(coefficients) },
+    chosen,
+  ];
+}
+
+/** The same for questions about the same problem, and, as good as always, for no others. */
+function keyOf({ problem }: Question): string {
+  return JSON.stringify(problem, (_, value) => {
+    if (!ArrayBuffer.isView(value)) return value;
+    const { buffer, byteOffset, byteLength } = value;
+    let hash = byteLength;
+    for (const byte of new Uint8Array(buffer, byteOffset, byteLength)) {
+      hash = Math.imul(hash ^ byte, 0x01000193);
+    }
+    return hash;
+  });
+}
+
+/** What of a test a slow compiler is asked. */
+export function select(questions: readonly Question[]): Selection {
+  const asked: Question[] = [];
+  const answers: Selection["answers"] = questions.map(() => null);
+  const gradients = new Map<string, number>();
+  const put = (i: number, question: Question) => {
+    // kernels of blocks are compiled three times as fast as those of whole rows
+    const shared = !isPlain(question) || question.problem.dtype !== "f32";
+    const [few, rows] = someRows({ ...question, shared });
+    answers[i] = { index: asked.push(few) - 1, rows };
+  };
+  const step = questions.length > MANY ? 8 : 1;
+  for (const [i, question] of questions.entries()) {
+    if (i % step !== 0) continue;
+    if (question.into === "none" || !isWanted(question)) continue;
+    put(i, question);
+    if (question.into === "new") gradients.set(keyOf(question), i);
+  }
+  for (const [i, question] of questions.entries()) {
+    if (i % step !== 0) continue;
+    if (question.into !== "none" || !isWanted(question)) continue;
+    const same = gradients.get(keyOf(question));
+    if (same !== undefined) {
+      answers[i] = answers[same]!;
+    } else if (isPlain(question)) {
+      put(i, question);
+    } else {
+      const coefficients = new Float64Array(question.problem.rows);
+      put(i, { ...question, coefficients, into: "new" });
+    }
+  }
+  return { asked, answers };
+}
