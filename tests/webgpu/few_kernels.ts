@@ -1,21 +1,23 @@
 /**
- * What a slow compiler is asked of a test: SwiftShader takes seconds for each
- * kernel, of which the suite wants a hundred, and a millisecond for each row, of
- * which it has fifty thousand. Asked are every option alone in float32, none and
- * all together in every type, and a gradient in place without options; of many
- * rows a few, since a row's numbers depend on it alone; and a loss without its
- * gradient only where there is none to have it from. Nine in ten questions are
- * answered that way; pairs of options are not.
+ * What a GPU is asked of a test. The suite wants a hundred kernels, and each
+ * takes a compiler half a second, where the GPU is software, or several. So a
+ * loss alone under several options is had from the gradient of the same problem:
+ * the kernels are the same up to the gradient.
+ *
+ * A slow compiler, as SwiftShader has, is asked for less: every option alone in
+ * float32, none and all together in every type, a gradient in place without
+ * options; and of many rows a few, since a row's numbers depend on it alone.
+ * Nine in ten questions are answered that way; pairs of options are not.
  *
  * @module
  */
 import { constantsOf } from "../../src/webgpu/spec.ts";
 import type { Answer, Question } from "./ask.ts";
 
-/** Rows of a question at most. */
+/** Rows of a question to a slow compiler at most. */
 const MOST_ROWS = 16;
 
-/** Of a test with more questions than this, every eighth is asked. */
+/** Of a test with more questions than this, a slow compiler is asked every eighth. */
 const MANY = 500;
 
 /** An answer that may be of some rows only. */
@@ -41,13 +43,20 @@ function isPlain(question: Question): boolean {
   return optionsOf(question)[0] === 0;
 }
 
-function isWanted(question: Question): boolean {
-  const { problem, into } = question;
+/** No option, one of float32, or all of them. */
+function isCommon(question: Question): boolean {
   const [count, all] = optionsOf(question);
-  if (count === 0) return true;
+  const isHalf = question.problem.dtype !== "f32";
+  return count === 0 || count === all || (count === 1 && !isHalf);
+}
+
+/** Whether a slow compiler is asked. */
+function isForSlow(question: Question): boolean {
+  const { problem, into } = question;
+  if (isPlain(question)) return true;
   if (into === "in-place") return false;
   if (problem.metrics && hasSubnormal(problem.logits)) return false;
-  return count === all || (count === 1 && problem.dtype === "f32");
+  return isCommon(question);
 }
 
 /** A device may take subnormal numbers for 0, as SwiftShader does; which of them is the largest is then not to be said. */
@@ -89,7 +98,7 @@ function someRows(question: Question): [Question, rows?: readonly number[]] {
   ];
 }
 
-/** The same for questions about the same problem, and, as good as always, for no others. */
+/** The same for questions about the same problem, and as good as always for no others. */
 function keyOf({ problem }: Question): string {
   return JSON.stringify(problem, (_, value) => {
     if (!ArrayBuffer.isView(value)) return value;
@@ -102,31 +111,43 @@ function keyOf({ problem }: Question): string {
   });
 }
 
-/** What of a test a slow compiler is asked. */
-export function select(questions: readonly Question[]): Selection {
+/** What of a test is asked. */
+export function select(
+  questions: readonly Question[],
+  isSlow: boolean,
+): Selection {
   const asked: Question[] = [];
   const answers: Selection["answers"] = questions.map(() => null);
-  const gradients = new Map<string, number>();
   const put = (i: number, question: Question) => {
+    if (!isSlow) {
+      answers[i] = { index: asked.push(question) - 1 };
+      return;
+    }
     // kernels of blocks are compiled three times as fast as those of whole rows
     const shared = !isPlain(question) || question.problem.dtype !== "f32";
     const [few, rows] = someRows({ ...question, shared });
     answers[i] = { index: asked.push(few) - 1, rows };
   };
-  const step = questions.length > MANY ? 8 : 1;
-  for (const [i, question] of questions.entries()) {
-    if (i % step !== 0) continue;
-    if (question.into === "none" || !isWanted(question)) continue;
+
+  const step = isSlow && questions.length > MANY ? 8 : 1;
+  const chosen = [...questions.entries()].filter(([i, question]) =>
+    i % step === 0 && (!isSlow || isForSlow(question))
+  );
+  const gradients = new Map<string, number>();
+  for (const [i, question] of chosen) {
+    if (question.into === "none") continue;
     put(i, question);
     if (question.into === "new") gradients.set(keyOf(question), i);
   }
-  for (const [i, question] of questions.entries()) {
-    if (i % step !== 0) continue;
-    if (question.into !== "none" || !isWanted(question)) continue;
-    const same = gradients.get(keyOf(question));
+  for (const [i, question] of chosen) {
+    if (question.into !== "none") continue;
+    const isAsked = isSlow ? isPlain(question) : isCommon(question);
+    const same = isAsked && !isSlow
+      ? undefined
+      : gradients.get(keyOf(question));
     if (same !== undefined) {
       answers[i] = answers[same]!;
-    } else if (isPlain(question)) {
+    } else if (isAsked || !isSlow) {
       put(i, question);
     } else {
       const coefficients = new Float64Array(question.problem.rows);

@@ -128,8 +128,7 @@ export async function submitAll(
   gpu: TestedGpu,
   { questions }: Recorded,
 ): Promise<() => Promise<(PartAnswer | null)[]>> {
-  const selection = gpu.isSlow ? select(questions) : null;
-  const asked = selection?.asked ?? questions;
+  const { asked, answers } = select(questions, gpu.isSlow);
   const reads: (() => Promise<Answer[]>)[] = [];
   for (let i = 0; i < asked.length; i += MOST) {
     reads.push(await gpu.submit(asked.slice(i, i + MOST)));
@@ -137,8 +136,7 @@ export async function submitAll(
   return async () => {
     const found: Answer[] = [];
     for (const read of reads) found.push(...await read());
-    if (selection === null) return found;
-    return selection.answers.map((from) =>
+    return answers.map((from) =>
       from && { ...found[from.index]!, rows: from.rows }
     );
   };

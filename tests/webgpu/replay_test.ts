@@ -94,9 +94,15 @@ Deno.test("select() has a loss alone from the gradient of the same problem, and 
     ask(other, "none"),
     ask({ ...problem, zLoss: 1 }, "new"),
   ];
-  const { asked, answers } = select(questions);
-  assertEquals(answers.map((from) => from?.index ?? null), [0, 0, 1, null]);
-  assertEquals(asked.map(({ into }) => into), ["new", "new"]);
+  const slow = select(questions, true);
+  assertEquals(slow.answers.map((from) => from?.index), [0, 0, 1, undefined]);
+  assertEquals(slow.asked.map(({ into }) => into), ["new", "new"]);
+  const fast = select(questions, false);
+  assertEquals(fast.answers.map((from) => from?.index), [2, 0, 3, 1]);
+
+  const several = [...questions, ask({ ...problem, zLoss: 1 }, "none")];
+  const { answers } = select(several, false);
+  assertEquals(answers.map((from) => from?.index), [2, 0, 3, 1, 1]);
 });
 
 Deno.test("unpack() gives what was packed, to the last bit", () => {
