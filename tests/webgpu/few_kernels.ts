@@ -2,7 +2,9 @@
  * What a GPU is asked of a test. The suite wants a hundred kernels, and each
  * takes a compiler half a second, where the GPU is software, or several. So a
  * loss alone under several options is had from the gradient of the same problem:
- * the kernels are the same up to the gradient.
+ * the kernels are the same up to the gradient. And several options together are
+ * asked of the kernels of blocks, which are sooner compiled than those of whole
+ * rows; those meet each option alone and all together.
  *
  * A slow compiler, as SwiftShader has, is asked for less: every option alone in
  * float32, none and all together in every type, a gradient in place without
@@ -43,7 +45,7 @@ function isPlain(question: Question): boolean {
   return optionsOf(question)[0] === 0;
 }
 
-/** No option, one of float32, or all of them. */
+/** No option, one in float32, or all of them. */
 function isCommon(question: Question): boolean {
   const [count, all] = optionsOf(question);
   const isHalf = question.problem.dtype !== "f32";
@@ -120,7 +122,8 @@ export function select(
   const answers: Selection["answers"] = questions.map(() => null);
   const put = (i: number, question: Question) => {
     if (!isSlow) {
-      answers[i] = { index: asked.push(question) - 1 };
+      const several = isCommon(question) ? {} : { shared: true };
+      answers[i] = { index: asked.push({ ...question, ...several }) - 1 };
       return;
     }
     // kernels of blocks are compiled three times as fast as those of whole rows
