@@ -84,25 +84,28 @@ for (const dtype of ["f32", "bf16", "f16"] as const) {
   onGpus(
     `windows, shared rows and repeats change no bit: ${dtype}`,
     async (gpu) => {
-      for (const more of gpu.isSlow ? [{}] : [{}, EVERYTHING]) {
-        // an odd number of columns, two blocks of them; few rows are scored, for a software driver's sake
-        const wide = question(140, BLOCK + 77, dtype, more, 3 / 4);
-        const small = question(gpu.isSlow ? 140 : 300, 33, dtype, more);
-        for (const q of gpu.isSlow ? [small] : [wide, small]) {
-          const rowBytes = q.problem.vocabSize * (dtype === "f32" ? 4 : 2);
-          const ways: Way[] = [
-            { shared: true },
-            { shared: true },
-            { shared: true, bindingLimit: 135 * rowBytes },
-            { shared: false },
-            { shared: false, bindingLimit: 128 * rowBytes },
-          ];
-          const few = gpu.isSlow && dtype !== "f32" ? ways.slice(0, 3) : ways;
-          const [expected] = await gpu.ask([q], ways[0]);
-          for (const way of few.slice(1)) {
-            const [found] = await gpu.ask([q], way);
-            assertSameAnswer(found!, expected!, JSON.stringify(way));
-          }
+      // an odd number of columns, two blocks of them; few rows are scored, for a software driver's sake
+      const wide = question(140, BLOCK + 77, dtype, {}, 3 / 4);
+      const narrow = question(300, 33, dtype);
+      const everything = [[9, BLOCK + 77], [300, 33]].map(([rows, columns]) =>
+        question(rows!, columns!, dtype, EVERYTHING)
+      );
+      // a slow one is given one kind of kernels and two windows
+      const slow = [question(140, 33, dtype)];
+      for (const q of gpu.isSlow ? slow : [wide, narrow, ...everything]) {
+        const rowBytes = q.problem.vocabSize * (dtype === "f32" ? 4 : 2);
+        const ways: Way[] = [
+          { shared: true },
+          { shared: true },
+          { shared: true, bindingLimit: 135 * rowBytes },
+          { shared: false },
+          { shared: false, bindingLimit: 128 * rowBytes },
+        ];
+        const few = gpu.isSlow ? ways.slice(0, 3) : ways;
+        const [expected] = await gpu.ask([q], ways[0]);
+        for (const way of few.slice(1)) {
+          const [found] = await gpu.ask([q], way);
+          assertSameAnswer(found!, expected!, JSON.stringify(way));
         }
       }
     },

@@ -8,8 +8,8 @@
  *
  * A slow compiler, as SwiftShader has, is asked for less: every option alone in
  * float32, none and all together in every type, a gradient in place without
- * options; and of many rows a few, since a row's numbers depend on it alone.
- * Nine in ten questions are answered that way; pairs of options are not.
+ * options; no loss without a gradient; and of many rows and questions a few,
+ * since a row's numbers depend on it alone.
  *
  * @module
  */
@@ -17,10 +17,10 @@ import { constantsOf } from "../../src/webgpu/spec.ts";
 import type { Answer, Question } from "./ask.ts";
 
 /** Rows of a question to a slow compiler at most. */
-const MOST_ROWS = 16;
+const MOST_ROWS = 8;
 
-/** Of a test with more questions than this, a slow compiler is asked every eighth. */
-const MANY = 500;
+/** Of a test with very many questions a slow compiler is asked some: an odd step, since losses and gradients take turns. */
+const stepOf = (count: number) => count > 500 ? 7 : 1;
 
 /** An answer that may be of some rows only. */
 export type PartAnswer = Answer & { rows?: readonly number[] };
@@ -126,13 +126,16 @@ export function select(
       answers[i] = { index: asked.push({ ...question, ...several }) - 1 };
       return;
     }
-    // kernels of blocks are compiled three times as fast as those of whole rows
-    const shared = !isPlain(question) || question.problem.dtype !== "f32";
+    // kernels of blocks are compiled three times as fast as those of whole rows: of these one
+    const { problem, into } = question;
+    const isRows = isPlain(question) && problem.dtype === "f32" &&
+      into === "new";
+    const shared = !isRows;
     const [few, rows] = someRows({ ...question, shared });
     answers[i] = { index: asked.push(few) - 1, rows };
   };
 
-  const step = isSlow && questions.length > MANY ? 8 : 1;
+  const step = isSlow ? stepOf(questions.length) : 1;
   const chosen = [...questions.entries()].filter(([i, question]) =>
     i % step === 0 && (!isSlow || isForSlow(question))
   );
@@ -144,13 +147,11 @@ export function select(
   }
   for (const [i, question] of chosen) {
     if (question.into !== "none") continue;
-    const isAsked = isSlow ? isPlain(question) : isCommon(question);
-    const same = isAsked && !isSlow
-      ? undefined
-      : gradients.get(keyOf(question));
+    const isAsked = !isSlow && isCommon(question);
+    const same = isAsked ? undefined : gradients.get(keyOf(question));
     if (same !== undefined) {
       answers[i] = answers[same]!;
-    } else if (isAsked || !isSlow) {
+    } else if (!isSlow) {
       put(i, question);
     } else {
       const coefficients = new Float64Array(question.problem.rows);
