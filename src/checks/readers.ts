@@ -27,14 +27,16 @@ export type Values<R extends Record<string, Reader<unknown>>> = {
 };
 
 /**
- * A function that reads options by a table, and refuses what is not in it; `name`
- * is what messages call the object. To be made once, not in each call.
+ * A function that reads options by a table, and refuses what is neither in it nor
+ * in `others`, which are read elsewhere; `name` is what messages call the object.
+ * To be made once, not in each call.
  */
 export function optionsReader<R extends Record<string, Reader<unknown>>>(
   readers: R,
+  others: readonly string[] = [],
 ): (action: Action, options: object, name?: string) => Values<R> {
   const keys = Object.keys(readers);
-  const known = new Set(keys);
+  const known = new Set([...keys, ...others]);
   // what options are that were not given, once somebody asks
   let defaults: Record<string, unknown> | null | undefined;
   return (action, options, name = "options") => {
@@ -48,7 +50,8 @@ export function optionsReader<R extends Record<string, Reader<unknown>>>(
     const few = defaults !== null &&
       Object.getPrototypeOf(options) === Object.prototype;
     for (const key of few ? Object.getOwnPropertyNames(options) : keys) {
-      values[key] = readers[key]?.(action, inside + key, given[key]);
+      const read = readers[key];
+      if (read) values[key] = read(action, inside + key, given[key]);
     }
     return values as Values<R>;
   };

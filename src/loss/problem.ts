@@ -60,9 +60,7 @@ const readOptions = optionsReader({
   tokenWeights: asGiven<LossOptions["tokenWeights"]>,
   classWeights: asGiven<LossOptions["classWeights"]>,
   deterministic: flag,
-  into: asGiven,
-  upstream: asGiven,
-});
+}, ["into", "upstream"]);
 
 /**
  * Throws if the logits have another length than when they were checked: to read

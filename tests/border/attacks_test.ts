@@ -10,6 +10,7 @@ import {
   createLossWorkspace,
   findSpans,
   maskedCrossEntropy,
+  maskedCrossEntropyGrad,
   packSequences,
 } from "../../mod.ts";
 import { seeded } from "../engines.ts";
@@ -83,6 +84,26 @@ Deno.test("markers that go while roles are read are read no more", () => {
     },
   };
   assertEquals(findSpans([2, 5, 9], { roles, train: ["a"] }), [[1, 3]]);
+});
+
+Deno.test("each option is read once, and those of a gradient by a gradient alone", () => {
+  for (const loss of [maskedCrossEntropy, maskedCrossEntropyGrad]) {
+    const reads: string[] = [];
+    const options = {};
+    for (const name of ["reduction", "metrics", "into", "upstream"]) {
+      Object.defineProperty(options, name, {
+        enumerable: true,
+        get: () => void reads.push(name),
+      });
+    }
+    loss(new Float32Array(4), [1, 0], options);
+    assertEquals(
+      reads,
+      loss === maskedCrossEntropy
+        ? ["reduction", "metrics"]
+        : ["reduction", "metrics", "into", "upstream"],
+    );
+  }
 });
 
 Deno.test("options that cannot be listed are read like others", () => {

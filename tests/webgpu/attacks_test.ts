@@ -32,6 +32,7 @@ import {
 import { isShared, type RowSpec } from "../../src/webgpu/spec.ts";
 import { assertBits, range } from "../conformance/bits.ts";
 import { exactGrad, gradError, normalLogits, seeded } from "../engines.ts";
+import { flatProblem } from "../reference/problem.ts";
 import { gpuTest } from "./gpu.ts";
 import { assertClose, get, once, planTest, put } from "./plans.ts";
 
@@ -740,24 +741,13 @@ planTest(
 );
 
 gpuTest("no dispatch is wider than a device must allow", async ({ heap }) => {
-  const problem = {
-    logits: new Uint16Array(0),
-    targets: new Int32Array(0),
-    ignoreIndex: -100,
-    rowWeights: null,
-    classWeights: null,
-    labelSmoothing: 0,
-    zLoss: 0,
-    softcap: 0,
-    logitScale: 1,
-    metrics: false,
-  };
+  const problem = flatProblem(new Uint16Array(0), new Int32Array(0), {
+    vocabSize: 1,
+  });
   const at = (spec: Partial<RowSpec>): RowSpec => ({
     ...problem,
     dtype: "bf16",
     rows: 1,
-    vocabSize: 1,
-    rowStride: 1,
     into: "in-place",
     ...spec,
   });
