@@ -33,11 +33,11 @@ export class Compiler {
   }
 
   /** The pipelines of the entry points of a shader, given as texts to be put together. */
-  async compile(
+  async compile<Entry extends string>(
     texts: readonly string[],
     bindings: readonly GPUBufferBindingType[],
-    entries: readonly string[],
-    constants: Constants,
+    entries: readonly Entry[],
+    constantsFor: (entry: Entry) => Constants,
   ): Promise<Compiled> {
     const code = texts.join("\n");
     let made = this.#shaders.get(code);
@@ -50,6 +50,7 @@ export class Compiler {
     return {
       layout,
       pipelines: await Promise.all(entries.map((entryPoint) => {
+        const constants = constantsFor(entryPoint);
         const key = JSON.stringify([entryPoint, constants]);
         let pipeline = pipelines.get(key);
         if (pipeline === undefined) {

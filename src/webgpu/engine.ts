@@ -17,7 +17,7 @@ import { ROWS_WGSL } from "./rows_wgsl.ts";
 import {
   blocksOf,
   bytesOfRows,
-  constantsOf,
+  constantsFor,
   entriesOf,
   type Entry,
   isShared,
@@ -143,7 +143,7 @@ export class RowKernels {
       spec.texts ?? ROW_TEXTS,
       BINDINGS,
       entries,
-      constantsOf(spec),
+      (entry) => constantsFor(entry, spec),
     );
     const byEntry = new Map(entries.map((entry, i) => [entry, pipelines[i]!]));
     return new RowKernels(heap, spec, layout, byEntry, windows);

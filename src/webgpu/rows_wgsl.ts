@@ -39,9 +39,10 @@ fn rows(
   var found = emptyRecord();
   if (!isOff(job)) {
     let labelLogit = gather(base, job);
-    found = scanBlock(base, 0u, job.label, labelLogit, t);
-    for (var block = 1u; block < P.blocks; block++) {
-      found = merge(found, scanBlock(base, block, job.label, labelLogit, t));
+    // one call: a compiler puts scanBlock wherever it is called
+    for (var block = 0u; block < P.blocks; block++) {
+      let part = scanBlock(base, block, job.label, labelLogit, t);
+      if (block == 0u) { found = part; } else { found = merge(found, part); }
     }
   }
   found = withLabel(found, job);

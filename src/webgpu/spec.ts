@@ -80,8 +80,39 @@ export function bytesOfRows(
   return into === "new" ? [logits, 4 * vocabSize] : [logits];
 }
 
-/** The values of the shader's overrides. */
-export function constantsOf(spec: RowSpec): Constants {
+/** The shader's overrides. */
+type Override =
+  | "DTYPE"
+  | "OUT"
+  | "GRADIENT"
+  | "IN_PLACE"
+  | "CAPPED"
+  | "SHAPED"
+  | "SMOOTHED"
+  | "WEIGHTED"
+  | "METRICS"
+  | "Z_LOSS";
+
+const SCAN = ["CAPPED", "SHAPED", "SMOOTHED", "METRICS"] as const;
+const GRADIENT = ["OUT", "IN_PLACE", "Z_LOSS"] as const;
+
+/** The overrides that each entry point asks for, itself or by what it calls: no other makes another kernel of it. */
+export const OVERRIDES: Readonly<Record<Entry, readonly Override[]>> = {
+  rows: [...SCAN, ...GRADIENT, "DTYPE", "WEIGHTED", "GRADIENT"],
+  blocks: [...SCAN, "DTYPE", "WEIGHTED"],
+  join: SCAN,
+  grads: [...GRADIENT, "DTYPE", "CAPPED", "SHAPED", "SMOOTHED", "WEIGHTED"],
+  seal: [],
+};
+
+/** The values of the overrides that an entry point asks for. */
+export function constantsFor(entry: Entry, spec: RowSpec): Constants {
+  const all = constantsOf(spec);
+  return Object.fromEntries(OVERRIDES[entry].map((name) => [name, all[name]]));
+}
+
+/** The values of all overrides. */
+export function constantsOf(spec: RowSpec): Record<Override, number> {
   const { into, dtype, softcap, classWeights, metrics, zLoss } = spec;
   return {
     DTYPE: CODE[dtype],

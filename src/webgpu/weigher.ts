@@ -107,7 +107,7 @@ export class Weigher {
       texts,
       BINDINGS,
       ["weigh", "total", "share"],
-      {},
+      () => ({}),
     );
     return new Weigher(heap, spec, layout, pipelines);
   }

@@ -201,18 +201,22 @@ const LARGE = isGpu
   : [1023, 1024, 1025, 2047, 2048, 2049];
 
 for (const dtype of ["f32", "bf16", "f16"] as const) {
+  // a GPU reads the types differently, and after that all is the same
+  const isFew = isGpu && dtype !== "f32";
+  const small = isFew ? [1, 3, 64, 65] : SMALL;
+  const large = isFew ? [257, 4097] : LARGE;
   for (const way of Object.keys(WAYS)) {
     Deno.test(`WASM is the reference within bounds: ${dtype}, ${way}`, () => {
-      for (const V of SMALL) check(V, dtype, way, ALL);
+      for (const V of small) check(V, dtype, way, ALL);
     });
   }
   Deno.test(`WASM is the reference within bounds: ${dtype}, extreme logits`, () => {
     for (const way of ["plain", "metrics", "smoothing", "weights"]) {
-      for (const V of [...SMALL, 1025]) check(V, dtype, way, EXTREME);
+      for (const V of [...small, 1025]) check(V, dtype, way, EXTREME);
     }
   });
   Deno.test(`WASM is the reference within bounds: ${dtype}, beyond a block`, () => {
-    for (const V of LARGE) check(V, dtype, "plain", ALL);
+    for (const V of large) check(V, dtype, "plain", ALL);
     check(1025, dtype, "everything", ALL);
     check(2047, dtype, "metrics", ALL.slice(0, 9));
   });

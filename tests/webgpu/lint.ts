@@ -64,3 +64,24 @@ export function lintShader(text: string): Fault[] {
   });
   return faults;
 }
+
+/** The overrides that a function asks for, itself or by what it calls, by name. */
+export function overridesOf(text: string, entry: string): string[] {
+  const code = bare(text).join("\n");
+  const overrides = [...code.matchAll(/\boverride (\w+)/g)].map(([, o]) => o!);
+  const bodies = new Map(
+    code.split(/\bfn (?=\w+\()/).slice(1).map((body) => [
+      /^\w+/.exec(body)![0],
+      new Set(body.slice(body.indexOf("{")).match(/\b[A-Z]\w*\b|\b\w+(?=\()/g)),
+    ]),
+  );
+  const reached = new Set([entry]);
+  for (const name of reached) {
+    for (const word of bodies.get(name)!) {
+      if (bodies.has(word)) reached.add(word);
+    }
+  }
+  return overrides.filter((name) =>
+    [...reached].some((f) => bodies.get(f)!.has(name))
+  ).sort();
+}

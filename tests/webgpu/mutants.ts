@@ -67,8 +67,8 @@ const FAULTS: Record<
     "  marks[t] = mark;",
   ],
   "loop variable: a block is scanned twice": [
-    "merge(found, scanBlock(base, block, ",
-    "merge(found, scanBlock(base, 0u, ",
+    "let part = scanBlock(base, block, ",
+    "let part = scanBlock(base, 0u, ",
     "rows",
   ],
   "loop variable: half of the sixteenths are added": [
@@ -109,8 +109,8 @@ const FAULTS: Record<
     "select(first + BLOCK, P.vocab, block + 1u == P.blocks)",
   ],
   "tail: the columns behind the last whole block are left out": [
-    "block < P.blocks; block++) {\n      found = merge",
-    "block + 1u < P.blocks; block++) {\n      found = merge",
+    "block < P.blocks; block++) {\n      let part",
+    "block + 1u < P.blocks; block++) {\n      let part",
     "rows",
   ],
   "NaN: a row that holds one looks finite": [

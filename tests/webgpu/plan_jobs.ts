@@ -1,7 +1,7 @@
 /**
  * Plans on every GPU: labels, weights and upstream on the device and on the
  * host, under each reduction, against WASM; labels that are no class; odd
- * strides. What a plan promises beside numbers is in `plan_test.ts`.
+ * strides. What a plan promises beside numbers is in `plan.ts`.
  *
  * @module
  */

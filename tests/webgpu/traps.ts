@@ -8,9 +8,10 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { ROW_TEXTS } from "../../src/webgpu/engine.ts";
+import { OVERRIDES } from "../../src/webgpu/spec.ts";
 import { WEIGH_TEXTS } from "../../src/webgpu/weigher.ts";
 import { onGpus } from "./lanes.ts";
-import { lintShader } from "./lint.ts";
+import { lintShader, overridesOf } from "./lint.ts";
 
 const head = `@group(0) @binding(0) var<storage, read_write> x: array<u32>;
 @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {`;
@@ -121,4 +122,16 @@ Deno.test("lint: each law finds what it forbids, and nothing else", () => {
     "let a = x != y;\nlet b = x + 0.05;",
   ];
   for (const text of allowed) assertEquals(lintShader(text), [], text);
+});
+
+Deno.test("an entry point is compiled anew for the overrides that it asks for, and for no other", () => {
+  const found = Object.keys(OVERRIDES).map((entry) => [
+    entry,
+    overridesOf(ROW_TEXTS.join("\n"), entry),
+  ]);
+  const told = Object.entries(OVERRIDES).map(([entry, names]) => [
+    entry,
+    [...names].sort(),
+  ]);
+  assertEquals(found, told);
 });
