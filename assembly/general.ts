@@ -21,10 +21,21 @@ export function logit(k: usize): f64 {
 }
 
 /** The first k whose u_k is `value`, V where there is none. */
-function first_of(value: f64, vocabSize: usize): usize {
+export function first_of(value: f64, vocabSize: usize): usize {
   let k: usize = 0;
   while (k < vocabSize && logit(k) != value) k++;
   return k;
+}
+
+/** The largest u of [at, end), addresses in the scratch; NaN if there is one. */
+export function top_of(at: usize, end: usize): f64 {
+  let m = f64x2.splat(-Infinity), odd = f64x2.splat(0);
+  for (; at < end; at += 16) {
+    const u = v128.load(at);
+    m = f64x2.pmax(m, u); // passes over NaN, which `odd` collects
+    odd = v128.or(odd, f64x2.ne(u, u));
+  }
+  return v128.any_true(odd) ? NaN : max(f64x2.extract_lane(m, 0), f64x2.extract_lane(m, 1));
 }
 
 /** As `row_sum`: others' mass relative to the others' maximum, of the transformed row. */
@@ -33,15 +44,9 @@ export function general_sum(x: usize, vocabSize: usize, label: usize): void {
   const own = logit(label), labelAt = scratch + (label << 3);
   const end = scratch + (vocabSize << 3);
   store<f64>(labelAt, -Infinity); // e^-inf = 0: the label's column stays out
-  let m = f64x2.splat(-Infinity), odd = f64x2.splat(0);
-  for (let at = scratch; at < end; at += 16) {
-    const u = v128.load(at);
-    m = f64x2.pmax(m, u); // passes over NaN, which `odd` collects
-    odd = v128.or(odd, f64x2.ne(u, u));
-  }
-  const top = max(f64x2.extract_lane(m, 0), f64x2.extract_lane(m, 1));
+  const top = top_of(scratch, end);
   verdict = own > top || (own == top && label < first_of(top, vocabSize)) ? CORRECT : 0;
-  if (v128.any_true(odd) || top == Infinity) {
+  if (!(top < Infinity)) { // +inf or NaN
     set_row(0, NaN);
   } else if (top == -Infinity) {
     set_row(0, 0);
@@ -57,15 +62,21 @@ export function general_sum(x: usize, vocabSize: usize, label: usize): void {
   store<f64>(labelAt, own);
 }
 
+/** [LSE 6] p·(-log p) of two neighbours, from log_sum_exp's two parts. */
+// @ts-ignore: decorator
+@inline
+export function entropy_terms(u: v128, z: v128, r: v128): v128 {
+  // beyond far() p is 0 in float64; the limit keeps 0 · inf away
+  const d = f64x2.pmin(f64x2.add(f64x2.sub(z, u), r), far());
+  return f64x2.mul(d, exp_f64x2(f64x2.neg(d)));
+}
+
 /** [LSE 6] -Σ_j p_j log p_j of the row last settled; 0 · log 0 = 0. */
 export function entropy(vocabSize: usize): f64 {
   const z = f64x2.splat(base), r = f64x2.splat(rest);
   let sum = f64x2.splat(0);
   for (let k: usize = 0; k < vocabSize; k += 2) {
-    const u = v128.load(scratch + (k << 3));
-    // beyond far() p is 0 in float64; the limit keeps 0 · inf away
-    const d = f64x2.pmin(f64x2.add(f64x2.sub(z, u), r), far());
-    sum = f64x2.add(sum, f64x2.mul(d, exp_f64x2(f64x2.neg(d))));
+    sum = f64x2.add(sum, entropy_terms(v128.load(scratch + (k << 3)), z, r));
   }
   return f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1);
 }
@@ -81,18 +92,20 @@ export function smoothed_loss(vocabSize: usize): f64 {
 }
 
 /**
- * [GRAD 2] x_k becomes (A·p_k - B·c_k) · ∂u_k/∂x_k for every k; the caller then
- * writes the label's column.
+ * [GRAD 2] x_k becomes (A·p_k - B·c_k) · ∂u_k/∂x_k for every k of [from, end); the
+ * caller then writes the label's column. log_sum_exp is z + r, its two parts.
  */
-export function general_gradient(x: usize, vocabSize: usize, a: f64, b: f64): void {
-  const z = f64x2.splat(base), r = f64x2.splat(rest), scale = f64x2.splat(a);
-  for (let k: usize = 0; k < vocabSize; k += 2) {
+export function general_gradient(
+  x: usize, from: usize, end: usize, a: f64, b: f64, z: v128, r: v128,
+): void {
+  const scale = f64x2.splat(a);
+  for (let k = from; k < end; k += 2) {
     const at = x + (k << 2);
     const u = v128.load(scratch + (k << 3));
     const p = exp_f64x2(f64x2.sub(f64x2.sub(u, z), r));
     let g = f64x2.mul(scale, p);
     if (b != 0) {
-      const odd = k + 1 < vocabSize ? class_weight(k + 1) : 0;
+      const odd = k + 1 < end ? class_weight(k + 1) : 0;
       const c = f64x2.replace_lane(f64x2.splat(class_weight(k)), 1, odd);
       g = f64x2.sub(g, f64x2.mul(f64x2.splat(b), c));
     }
@@ -100,7 +113,7 @@ export function general_gradient(x: usize, vocabSize: usize, a: f64, b: f64): vo
     g = f64x2.mul(g, dx);
     // + 0 turns -0 into 0, also what underflowed to it
     store<f32>(at, <f32>f64x2.extract_lane(g, 0) + 0);
-    if (k + 1 < vocabSize) store<f32>(at, <f32>f64x2.extract_lane(g, 1) + 0, 4);
+    if (k + 1 < end) store<f32>(at, <f32>f64x2.extract_lane(g, 1) + 0, 4);
   }
 }
 

@@ -1,6 +1,6 @@
-// Many threads over one memory: a job is cut into pieces of whole rows, and every
-// thread takes the next piece until none is left. In the builds for threads only;
-// the host's half is src/parallel/.
+// Many threads over one memory: a job is cut into pieces of whole rows, or its one
+// row into tiles of columns, and every thread takes the next piece until none is
+// left. In the builds for threads only; the host's half is src/parallel/.
 //
 // A row's result depends on that row alone, so who computes it, and beside what,
 // changes no bit. Pieces are numbered through all jobs. The host writes a job while
@@ -11,96 +11,26 @@
 // A thread has an instance of each build over the same memory. Their constants lie
 // in different places (asconfig.json, memoryBase) and each has a job of its own;
 // the tables are the thread's, whichever build it runs.
+import { DONE, FIELDS, HELD, INDEX, JOB, Job, NEXT, READY, configure_for } from "./job";
 import {
   BACKUP, ENTROPY, FACTORS, FLAGS, LABELS, LSE, NLL, PER_TOKEN, ROWS, WEIGHTS,
 } from "./memory";
-import { configure } from "./options";
 import { score } from "./rows";
+import { tile } from "./tiles";
 
-/** This thread's number. */
-// @ts-ignore: decorator
-@external("thread", "index")
-declare const INDEX: usize;
-
-/** Where the job is. */
-// @ts-ignore: decorator
-@external("thread", "job")
-declare const JOB: usize;
-
-// In front of the job, each in a cache line of its own, what threads tell each other:
-/** i32: the number of the next piece to take. */
-const NEXT: usize = 0;
-/** i32: the first number that is not to be taken yet. */
-const READY: usize = 64;
-/** i32: how many pieces are done, of all jobs. The host sleeps on it. */
-const DONE: usize = 128;
-/** i32[64]: 1 while a thread is at a piece. */
-const HELD: usize = 192;
-/** The job itself. */
-const FIELDS: usize = 448;
-
-/** A job; src/parallel/job.ts has the same fields in the same order. Addresses are bytes from 0. */
-@unmanaged
-class Job {
-  /** The number of its first piece. */
-  first: i32;
-  pieceRows: i32;
-  rows: i32;
-  vocabSize: i32;
-  /** The first row, and from one to the next. */
-  logits: i32;
-  rowBytes: i32;
-  /** i32[pieces], or 0: where each piece's rows are, if not one behind the other; 0 once it is done. */
-  places: i32;
-  /** i32[pieces], or 0: which pieces are given out, if not all in their order. */
-  order: i32;
-  dtype: i32;
-  ignoreIndex: i32;
-  /** i32[rows], f64[rows] */
-  targets: i32;
-  weights: i32;
-  /** f64[rows], or 0 where no gradient is wanted. */
-  factors: i32;
-  /** From a piece's rows to its gradient, 0 for in place. */
-  apart: i32;
-  outBytes: i32;
-  outType: i32;
-  /** f64[rows] each, flags i32[rows]. */
-  perToken: i32;
-  logSumExp: i32;
-  nll: i32;
-  entropy: i32;
-  flags: i32;
-  /** f64[V], or 0. */
-  classWeights: i32;
-  /** Thread 0's scratch row, and from one thread's to the next. */
-  scratch: i32;
-  scratchBytes: i32;
-  metrics: i32;
-  unused: i32;
-  smoothing: f64;
-  zLoss: f64;
-  logitScale: f64;
-  softcap: f64;
-  classTotal: f64;
-}
+export { after } from "./tiles";
 
 function run(job: Job, piece: usize): void {
+  if (job.phase != 0) {
+    tile(job, piece);
+    return;
+  }
   const from = piece * <usize>job.pieceRows;
   const count = min(<usize>job.pieceRows, <usize>job.rows - from);
   const words = count << 2, doubles = count << 3;
   memory.copy(LABELS, <usize>job.targets + (from << 2), words);
   memory.copy(WEIGHTS, <usize>job.weights + (from << 3), doubles);
-  configure(
-    job.smoothing,
-    job.zLoss,
-    job.logitScale,
-    job.softcap,
-    job.classWeights,
-    job.classTotal,
-    <usize>job.scratch + INDEX * <usize>job.scratchBytes,
-    job.metrics,
-  );
+  configure_for(job, INDEX);
   const rowBytes = <usize>job.rowBytes, vocabSize = <usize>job.vocabSize;
   const place = <usize>job.places + (piece << 2);
   const logits = job.places == 0

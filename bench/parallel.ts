@@ -14,6 +14,7 @@
  */
 import {
   createLossWorkspace,
+  type LossOptions,
   maskedCrossEntropy,
   maskedCrossEntropyGrad,
 } from "../mod.ts";
@@ -31,7 +32,14 @@ const PIECES = 100;
 /** How much longer than its best the bare loop may take beside a time that counts. */
 const QUIET = 1.1;
 
-const SHAPES = [[512, 32000], [128, 128256], [4096, 4096], [64, 1000]] as const;
+/** Rows, columns, and options if any: the last is one row, in tiles of columns. */
+const SHAPES: [rows: number, vocabSize: number, options?: LossOptions][] = [
+  [512, 32000],
+  [128, 128256],
+  [4096, 4096],
+  [64, 1000],
+  [1, 151936, { softcap: 30, metrics: true }],
+];
 const AIMS = { least: 0.85, aim: 0.95 };
 const IN_PLACE = { into: "in-place" } as const;
 
@@ -69,6 +77,7 @@ function counts(): number[] {
 async function openTeam(
   threads: number,
   { logits, labels, rows, vocabSize }: ReturnType<typeof makeBatch>,
+  options: LossOptions,
 ): Promise<Team> {
   const fma = await startFma(threads);
   const engine = await createParallelEngine({ threads });
@@ -85,23 +94,26 @@ async function openTeam(
     ? maskedCrossEntropyGrad
     : engine.maskedCrossEntropyGrad.bind(engine);
   fill();
-  const found = score(workspace.logits, labels).loss;
-  verify("loss", found, maskedCrossEntropy(logits, labels).loss, 0);
+  const found = score(workspace.logits, labels, options).loss;
+  verify("loss", found, maskedCrossEntropy(logits, labels, options).loss, 0);
   const own = workspace.logits;
   return {
     threads,
     bare: () => fma.run(PIECES),
     cases: [
-      { what: "forward", before: fill, run: () => score(own, labels) },
+      { what: "forward", before: fill, run: () => score(own, labels, options) },
       {
         what: "forward + gradient in place",
         before: fill,
-        run: () => slope(own, labels, IN_PLACE),
+        run: () => slope(own, labels, { ...options, ...IN_PLACE }),
       },
-      { what: "forward, foreign array", run: () => score(logits, labels) },
+      {
+        what: "forward, foreign array",
+        run: () => score(logits, labels, options),
+      },
       {
         what: "forward + new gradient, foreign array",
-        run: () => slope(logits, labels),
+        run: () => slope(logits, labels, options),
       },
     ],
     stop: () => {
@@ -126,10 +138,16 @@ interface Line {
   bare: number;
 }
 
-async function measure(rows: number, vocabSize: number): Promise<Line[]> {
+async function measure(
+  rows: number,
+  vocabSize: number,
+  options: LossOptions,
+): Promise<Line[]> {
   const batch = makeBatch(rows, vocabSize);
   const teams: Team[] = [];
-  for (const threads of counts()) teams.push(await openTeam(threads, batch));
+  for (const threads of counts()) {
+    teams.push(await openTeam(threads, batch, options));
+  }
   // samples[team][case]
   const samples = teams.map(({ cases }) => cases.map((): Sample[] => []));
   const best = teams.map(() => Infinity);
@@ -226,16 +244,18 @@ async function main(): Promise<void> {
     "aim",
     "",
   ]];
-  for (const [rows, vocabSize] of SHAPES) {
+  for (const [rows, vocabSize, options = {}] of SHAPES) {
+    const shape = [`${rows} x ${vocabSize}`, ...Object.keys(options)];
     for (
       const { what, threads, counted, time, gain, bare } of await measure(
         rows,
         vocabSize,
+        options,
       )
     ) {
       const share = gain / bare;
       lines.push(
-        [`${rows} x ${vocabSize}`, what, `${threads}`, counted, time.toFixed(2)]
+        [shape.join(", "), what, `${threads}`, counted, time.toFixed(2)]
           .concat([x(gain), x(bare), share.toFixed(2)]),
       );
       console.log(lines.at(-1)!.join("  "));

@@ -36,7 +36,9 @@ const EXCEPTIONS: Exceptions = {
     "assembly/index.ts": "what the host may call",
     "assembly/memory.ts": "the map of linear memory",
     "assembly/options.ts": "what the caller asked for",
+    "assembly/job.ts": "what a job of threads is, in parallel.ts' terms",
     "assembly/parallel.ts": "the job of threads, in rows.ts' terms",
+    "assembly/tiles.ts": "a row of general.ts, shared out among threads",
     "assembly/rows.ts": "the loops over rows that call the kernels",
   },
 };

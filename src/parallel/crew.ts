@@ -138,6 +138,8 @@ export class Crew {
     const { i32 } = this.memory, at = this.#jobs[build]!;
     const first = Atomics.load(i32, (at + NEXT) >>> 2);
     writeJob(i32.buffer, at, { ...job, first });
+    // behind a phase comes another, which is not worth a sleep
+    Atomics.store(i32, (this.#wake >>> 2) + 2, job.phase);
     this.#limit = this.#patience + SLOWEST * job.pieceRows * job.rowBytes / 4;
   }
 
@@ -158,6 +160,11 @@ export class Crew {
   /** Does a piece of the job that is never published. */
   own(build: Build, piece: number): void {
     this.#guard(() => this.#kernels[build]!.own(piece));
+  }
+
+  /** Does what comes behind a phase of a row in tiles; the next phase, or 0. */
+  after(build: Build): number {
+    return this.#guard(() => this.#kernels[build]!.after());
   }
 
   /** Runs the caller's own kernels; if they fail, nobody finishes the job. */

@@ -98,7 +98,8 @@ function copiesFor(threads: number, bytes: number): number {
   return Math.max(COPIES * threads, Math.ceil(passing / bytes));
 }
 
-function copyIn(
+/** Rows of a piece into the shared memory. */
+export function copyIn(
   memory: SharedMemory,
   { dtype, logits, rowStride, rows }: LossProblem,
   { pieceRows }: Plan,
@@ -121,7 +122,8 @@ function copyIn(
   }
 }
 
-function copyOut(
+/** Their gradient to where it was wanted. */
+export function copyOut(
   memory: SharedMemory,
   { array, rowStride }: GradTarget,
   { outType, pieceRows, rows }: Plan,

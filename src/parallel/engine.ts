@@ -20,6 +20,7 @@ import { sharedEngine } from "../wasm/workspace.ts";
 import type { Crew } from "./crew.ts";
 import { passThrough } from "./elsewhere.ts";
 import type { Plan } from "./job.ts";
+import { isForTiles, runInTiles, WIDE } from "./tiles.ts";
 
 type Stored = Float32Array | Uint16Array;
 
@@ -38,7 +39,11 @@ export class CrewEngine implements Engine {
   readonly #crew: Crew;
   readonly #build: Build;
 
-  constructor(crew: Crew, build: Build) {
+  readonly #wide: number;
+
+  /** Rows of at least so many columns may be cut; tests ask for fewer. */
+  constructor(crew: Crew, build: Build, wide: number = WIDE) {
+    this.#wide = wide;
     this.name = `parallel-${build}`;
     this.#crew = crew;
     this.#build = build;
@@ -92,20 +97,25 @@ export class CrewEngine implements Engine {
     job.rowBytes = stride * size;
     job.outBytes = job.rowBytes;
     job.outType = CODE[outType];
+    const inTiles = isForTiles(this.#crew, problem, job, this.#wide);
+    if (inTiles) job.pieceRows = 1;
     if (own) {
-      const pieces = Math.ceil(rows / job.pieceRows);
       job.logits = logits.byteOffset;
       job.places = job.order = 0;
-      this.#crew.begin(this.#build, job);
-      this.#crew.publish(this.#build, pieces, pieces < 2);
-      this.#crew.finish(this.#build);
-      return scores;
-    }
-    if (target !== null && dtype !== "f32") {
+    } else if (target !== null && dtype !== "f32") {
       job.apart = align(job.pieceRows * job.rowBytes);
       job.outBytes = target.rowStride * (outType === "f32" ? 4 : 2);
     }
-    passThrough(this.#crew, this.#build, problem, job, target, stride);
+    if (inTiles) {
+      runInTiles(this.#crew, this.#build, problem, job, target, stride);
+    } else if (own) {
+      const pieces = Math.ceil(rows / job.pieceRows);
+      this.#crew.begin(this.#build, job);
+      this.#crew.publish(this.#build, pieces, pieces < 2);
+      this.#crew.finish(this.#build);
+    } else {
+      passThrough(this.#crew, this.#build, problem, job, target, stride);
+    }
     return scores;
   }
 
@@ -161,7 +171,7 @@ export class CrewEngine implements Engine {
       scratch: tables + classBytes,
       scratchBytes,
       metrics: problem.metrics ? 1 : 0,
-      unused: 0,
+      phase: 0,
       smoothing,
       zLoss: problem.zLoss,
       logitScale: problem.logitScale,
@@ -180,12 +190,7 @@ export class CrewEngine implements Engine {
     };
   }
 
-  /**
-   * How many rows make pieces of about equal work, enough of them. A row is never
-   * cut: on the float32 path one of 151,936 logits takes 44 µs, about what it can
-   * take to wake a thread for half of it, and on the float64 path its sums run
-   * through the whole row, so that a cut would change their bits.
-   */
+  /** How many rows make pieces of about equal work, enough of them. */
   #pieceRows(problem: LossProblem): number {
     const { metrics, softcap, logitScale, labelSmoothing, zLoss } = problem;
     const plain = !metrics && softcap === 0 && logitScale === 1 &&

@@ -1,6 +1,6 @@
 /**
  * A job as it lies in memory, written by the host and read by every thread:
- * the host's half of assembly/parallel.ts, which has the same places in the same
+ * the host's half of assembly/job.ts, which has the same places in the same
  * order.
  *
  * @module
@@ -42,7 +42,7 @@ const INTEGERS = [
   "scratch",
   "scratchBytes",
   "metrics",
-  "unused",
+  "phase",
 ] as const;
 
 /** The float64 numbers behind them. */
@@ -54,7 +54,7 @@ const NUMBERS = [
   "classTotal",
 ] as const;
 
-/** What threads are to do: see the fields of the same names in assembly/parallel.ts. */
+/** What threads are to do: see the fields of the same names in assembly/job.ts. */
 export type Job = Record<
   (typeof INTEGERS)[number] | (typeof NUMBERS)[number],
   number

@@ -15,6 +15,8 @@ export interface ThreadKernels extends Kernels {
   step(): number;
   /** Does a piece that is not given out, counted from the job's first. */
   own(piece: number): void;
+  /** What a thread does alone after a phase of a row in tiles: the next phase, or 0 where the row is done. */
+  after(): number;
   /** Bytes of one thread's tables. */
   table_bytes(): number;
 }

@@ -47,7 +47,7 @@ export function flatJob(
     scratch,
     scratchBytes,
     metrics: 0,
-    unused: 0,
+    phase: 0,
     smoothing: 0,
     zLoss: 0,
     logitScale: 1,
