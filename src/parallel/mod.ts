@@ -58,9 +58,9 @@ export interface ParallelOptions {
  * threads read them where they are. Others must be copied by the caller's thread,
  * which takes about half as long as scoring them, or twice as long where
  * processors are far apart; they are given to other threads only while that is
- * found to be faster. Calls of less than half a megabyte of logits stay with the
- * caller's thread, too. The memory grows with what is asked of it, and goes back
- * when the engine is dropped.
+ * found to be faster. Calls of less than half a megabyte of logits, or with those
+ * options a tenth of that, stay with the caller's thread, too. The memory grows with
+ * what is asked of it, and goes back when the engine is dropped.
  *
  * @param options `threads`, at least 1.
  * @returns The engine. Dispose of it, or the threads stay until the process ends.

@@ -24,7 +24,7 @@ import {
   scorePrepared,
 } from "../loss/masked_cross_entropy.ts";
 import { prepare } from "../loss/problem.ts";
-import { createLossWorkspace } from "../wasm/workspace.ts";
+import { createLossWorkspace, readSize } from "../wasm/workspace.ts";
 import { Crew, type CrewOptions } from "./crew.ts";
 import { CrewEngine } from "./engine.ts";
 import { Workspaces } from "./workspaces.ts";
@@ -194,10 +194,12 @@ class CallersEngine implements ParallelEngine {
   ): LossWorkspace<Uint16Array>;
   createWorkspace(options: WorkspaceOptions): LossWorkspace;
   createWorkspace(options: WorkspaceOptions): LossWorkspace {
+    const size = readSize(options);
+    // they may have disposed of this engine when they were read
     this.#checkAlive("create workspace");
     return this.#workspaces === null
-      ? createLossWorkspace(options)
-      : this.#workspaces.create(options);
+      ? createLossWorkspace(size)
+      : this.#workspaces.create(size);
   }
 
   dispose(): void {

@@ -210,6 +210,21 @@ Deno.test("an engine disposed of while labels or options are read is refused", a
       "Cannot compute loss as the engine was disposed: create a new one",
     );
   }
+  for (const threads of [1, 2]) {
+    const engine = await createParallelEngine({ threads });
+    const size = {
+      get rows() {
+        engine.dispose();
+        return 2;
+      },
+      vocabSize: 3,
+    };
+    assertThrows(
+      () => engine.createWorkspace(size),
+      TypeError,
+      "Cannot create workspace as the engine was disposed: create a new one",
+    );
+  }
 });
 
 onEngine("a disposed workspace is refused, also by its old view", (engine) => {
