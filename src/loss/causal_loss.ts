@@ -120,17 +120,18 @@ export function readBatch(
     );
   }
   checkObject(ACTION, "options", options);
-  if (!readFlag(ACTION, "shift", options.shift ?? true)) {
+  const merged: GradOptions = {};
+  // each is read once; inherited ones count, as they do without a batch
+  for (const name in options) {
+    (merged as Record<string, unknown>)[name] =
+      options[name as keyof GradOptions];
+  }
+  if (!readFlag(ACTION, "shift", merged.shift ?? true)) {
     outOfRange(
       ACTION,
       "shift must be true where the loss is causal",
-      options.shift,
+      merged.shift,
     );
-  }
-  const merged: GradOptions = {};
-  // inherited options count, as they do without a batch
-  for (const name in options) {
-    Object.assign(merged, { [name]: options[name as keyof GradOptions] });
   }
   merged.shift = true;
   if (isListLike(batch)) return { labels: batch as TokenIds, merged };
@@ -141,7 +142,7 @@ export function readBatch(
     "an array of whole numbers",
     batch.labels,
   ) as TokenIds;
-  if (options.cuSeqlens === undefined && options.sequenceLength === undefined) {
+  if (merged.cuSeqlens === undefined && merged.sequenceLength === undefined) {
     if (cuSeqlens !== undefined) {
       merged.cuSeqlens = coverPadding(cuSeqlens, labels.length);
     } else if (sequenceLength !== undefined) {

@@ -7,6 +7,8 @@
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
+  causalLoss,
+  causalLossGrad,
   createLossWorkspace,
   findSpans,
   maskedCrossEntropy,
@@ -103,6 +105,21 @@ Deno.test("each option is read once, and those of a gradient by a gradient alone
         ? ["reduction", "metrics"]
         : ["reduction", "metrics", "into", "upstream"],
     );
+  }
+});
+
+Deno.test("a causal loss reads each option once, too", () => {
+  for (const loss of [causalLoss, causalLossGrad]) {
+    const reads: string[] = [];
+    const options = {};
+    for (const name of ["shift", "cuSeqlens", "sequenceLength", "upstream"]) {
+      Object.defineProperty(options, name, {
+        enumerable: true,
+        get: () => void reads.push(name),
+      });
+    }
+    loss(new Float32Array(4), { labels: [1, 0] }, options);
+    assertEquals(reads, ["shift", "cuSeqlens", "sequenceLength", "upstream"]);
   }
 });
 
