@@ -1,5 +1,5 @@
-// One row of the float64 path cut into tiles of columns, for rows that are fewer
-// than the threads. In the builds for threads only.
+// One row of the float64 path cut into tiles of columns, for rows so few that whole
+// ones would leave most threads idle. In the builds for threads only.
 //
 // What is computed for a column depends on that column and on what the row was
 // found to be before; only sums run through a whole row. So threads compute the
@@ -10,7 +10,7 @@
 // A row takes up to four phases, each a job of its pieces, which are tiles:
 //
 //   TRANSFORM   x to u, and each tile's largest u without the label's
-//   MASSES      e^{u - R}, R the largest of all: the terms of others' mass
+//   MASSES      e^{u - R}, R the largest of the others: the terms of their mass
 //   ENTROPY     p·(-log p), where metrics are wanted
 //   GRADIENT    the gradient, where one is
 //

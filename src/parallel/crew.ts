@@ -23,7 +23,7 @@ import {
   threadModule,
 } from "./kernels.ts";
 import { Rooms, SharedMemory } from "./memory.ts";
-import { startThread, type Thread } from "./threads.ts";
+import { mayWait, startThread, type Thread } from "./threads.ts";
 import { Trade } from "./trade.ts";
 
 /** How a crew works; tests ask for other than the usual. */
@@ -51,6 +51,8 @@ const LOOKS = 2000;
 export class Crew {
   readonly memory: SharedMemory = new SharedMemory();
   readonly pieceBytes: number;
+  /** How many scratch rows there must be: one for each thread that was started, lost or not. */
+  readonly slots: number;
   /** Whether rows that lie elsewhere are worth giving away. */
   readonly trade: Trade = new Trade();
   /** Where the parts of a problem lie. */
@@ -71,6 +73,7 @@ export class Crew {
 
   private constructor(options: CrewOptions) {
     this.#patience = options.patience ?? 10_000;
+    this.slots = options.threads;
     this.pieceBytes = options.pieceBytes ?? 1024 * 1024;
     this.builds = fastestBuild() === "relaxed" ? ["relaxed", "simd"] : ["simd"];
     const places = this.#lay(options.threads);
@@ -138,8 +141,7 @@ export class Crew {
     const { i32 } = this.memory, at = this.#jobs[build]!;
     const first = Atomics.load(i32, (at + NEXT) >>> 2);
     writeJob(i32.buffer, at, { ...job, first });
-    // behind a phase comes another, which is not worth a sleep
-    Atomics.store(i32, (this.#wake >>> 2) + 2, job.phase);
+    this.#expect(job.phase);
     this.#limit = this.#patience + SLOWEST * job.pieceRows * job.rowBytes / 4;
   }
 
@@ -164,7 +166,14 @@ export class Crew {
 
   /** Does what comes behind a phase of a row in tiles; the next phase, or 0. */
   after(build: Build): number {
-    return this.#guard(() => this.#kernels[build]!.after());
+    const phase = this.#guard(() => this.#kernels[build]!.after());
+    this.#expect(phase);
+    return phase;
+  }
+
+  /** Tells threads whether another phase is near, which is not worth a sleep. */
+  #expect(phase: number): void {
+    Atomics.store(this.memory.i32, (this.#wake >>> 2) + 2, phase);
   }
 
   /** Runs the caller's own kernels; if they fail, nobody finishes the job. */
@@ -286,15 +295,5 @@ export class Crew {
     // nobody will read
     this.#station();
     this.rooms = new Rooms(this.memory);
-  }
-}
-
-/** Whether this thread may sleep; the main thread of a page may not. */
-function mayWait(words: Int32Array, at: number): boolean {
-  try {
-    Atomics.wait(words, at >>> 2, 1, 0); // holds 0: "not-equal" at once
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -12,7 +12,7 @@ import type {
   LossProblem,
   RowScores,
 } from "../engine.ts";
-import { sumClassWeights } from "../reference/normalize.ts";
+import { smoothingOf, sumClassWeights } from "../reference/normalize.ts";
 import { CODE, needsTables } from "../wasm/engine.ts";
 import type { Build } from "../wasm/loader.ts";
 import { align, ROWS } from "../wasm/memory.ts";
@@ -20,7 +20,7 @@ import { sharedEngine } from "../wasm/workspace.ts";
 import type { Crew } from "./crew.ts";
 import { passThrough } from "./elsewhere.ts";
 import type { Plan } from "./job.ts";
-import { isForTiles, runInTiles, WIDE } from "./tiles.ts";
+import { isForTiles, runInTiles, TILE_SLOTS, WIDE } from "./tiles.ts";
 
 type Stored = Float32Array | Uint16Array;
 
@@ -93,12 +93,11 @@ export class CrewEngine implements Engine {
     const stride = own || target === null
       ? problem.rowStride
       : target.rowStride;
-    const { job, scores } = this.#lay(problem, coefficients);
+    const inTiles = isForTiles(this.#crew.threads, problem, this.#wide);
+    const { job, scores } = this.#lay(problem, coefficients, inTiles);
     job.rowBytes = stride * size;
     job.outBytes = job.rowBytes;
     job.outType = CODE[outType];
-    const inTiles = isForTiles(this.#crew, problem, job, this.#wide);
-    if (inTiles) job.pieceRows = 1;
     if (own) {
       job.logits = logits.byteOffset;
       job.places = job.order = 0;
@@ -123,13 +122,16 @@ export class CrewEngine implements Engine {
   #lay(
     problem: LossProblem,
     coefficients: Float64Array | null,
+    inTiles: boolean,
   ): { job: Plan; scores: RowScores } {
     const { rows, vocabSize, targets, rowWeights, classWeights } = problem;
-    const { memory, rooms, threads } = this.#crew;
+    const { memory, rooms, slots } = this.#crew;
     const classBytes = align(8 * vocabSize);
     const scratchBytes = align(8 * (vocabSize + 2)) + align(4 * vocabSize + 32);
     const tables = needsTables(problem)
-      ? rooms.classes.reserve(classBytes + threads * scratchBytes)
+      ? rooms.classes.reserve(
+        classBytes + (inTiles ? TILE_SLOTS : slots) * scratchBytes,
+      )
       : 0;
     const doubles = rooms.rows.reserve(64 * rows), words = doubles + 48 * rows;
     const column = (i: number) => doubles + 8 * i * rows;
@@ -140,14 +142,9 @@ export class CrewEngine implements Engine {
     else weights.set(rowWeights);
     if (coefficients !== null) f64(column(1)).set(coefficients);
     i32(words).set(targets);
-    let smoothing = problem.labelSmoothing;
-    if (classWeights !== null) {
-      memory.f64.set(classWeights, tables >>> 3);
-      // with no class weight at all both terms are off, [NORM 3]
-      if (classWeights.every((c) => c === 0)) smoothing = 0;
-    }
+    if (classWeights !== null) memory.f64.set(classWeights, tables >>> 3);
     const job: Plan = {
-      pieceRows: this.#pieceRows(problem),
+      pieceRows: inTiles ? 1 : this.#pieceRows(problem),
       rows,
       vocabSize,
       logits: 0,
@@ -172,7 +169,7 @@ export class CrewEngine implements Engine {
       scratchBytes,
       metrics: problem.metrics ? 1 : 0,
       phase: 0,
-      smoothing,
+      smoothing: smoothingOf(problem),
       zLoss: problem.zLoss,
       logitScale: problem.logitScale,
       softcap: problem.softcap,

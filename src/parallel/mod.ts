@@ -49,18 +49,19 @@ export interface ParallelOptions {
  * Where there can be none (a page that is not cross-origin isolated has no shared
  * memory, some hosts have no workers, a Content-Security-Policy may refuse
  * them) it resolves to an engine that works on the caller's thread alone and says
- * in `reason` why. Rows are handed out whole, a few at a time. Where those that are
- * scored are so few that threads would be idle, and long (16,384 logits and more,
- * with metrics, labelSmoothing, softcap or logitScale: without these one of 151,936
- * takes 44 µs, as long as waking a thread), they are cut into tiles of columns.
+ * in `reason` why. Rows are handed out whole, a few at a time. One or two that are
+ * long (32,768 logits and more) and take long (with metrics, labelSmoothing, softcap
+ * or logitScale) are cut into tiles of columns where whole ones would leave most
+ * threads idle. Without those options one of 151,936 takes 44 µs, as long as waking
+ * a thread.
  *
  * It pays where logits lie in a workspace of the engine, `createWorkspace`: all
  * threads read them where they are. Others must be copied by the caller's thread,
  * which takes about half as long as scoring them, or twice as long where
  * processors are far apart; they are given to other threads only while that is
  * found to be faster. Calls of less than half a megabyte of logits, or with those
- * options a tenth of that, stay with the caller's thread, too. The memory grows with
- * what is asked of it, and goes back when the engine is dropped.
+ * options or zLoss a tenth of that, stay with the caller's thread, too. The memory
+ * grows with what is asked of it, and goes back when the engine is dropped.
  *
  * @param options `threads`, at least 1.
  * @returns The engine. Dispose of it, or the threads stay until the process ends.

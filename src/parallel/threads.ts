@@ -12,7 +12,7 @@ export interface ThreadStart {
   memory: WebAssembly.Memory;
   /** The thread's number. */
   index: number;
-  /** Address of the word that an idle thread sleeps on; the word behind it is 1 when all are to end. */
+  /** Address of the word that an idle thread sleeps on; the word behind it is 1 when all are to end, the next one not 0 in the middle of a row in tiles. */
   wake: number;
   builds: {
     module: WebAssembly.Module;
@@ -153,4 +153,14 @@ function startNode(
   worker.on("exit", () => fail("it has ended"));
   worker.unref();
   return () => void worker.terminate();
+}
+
+/** Whether this thread may sleep; the main thread of a page may not. */
+export function mayWait(words: Int32Array, at: number): boolean {
+  try {
+    Atomics.wait(words, at >>> 2, 1, 0); // holds 0: "not-equal" at once
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -1,14 +1,17 @@
 /**
- * Rows that are fewer than the threads, cut into tiles of columns: the host's half
- * of assembly/tiles.ts. A phase is a job of its own; behind it the caller's thread
- * alone adds up what all have found.
+ * Rows so few that whole ones would leave most threads idle, cut into tiles of
+ * columns: the host's half of assembly/tiles.ts. A phase is a job of its own; behind
+ * it the caller's thread alone adds up what all have found.
  *
- * A row of the float32 path is never cut: one of 151,936 logits takes 44 µs, about
- * what it can take to wake a thread for half of it. With options it takes 1 to 4 ms.
+ * It is for rows of the float64 path alone, a long one of which takes 0.7 to 4 ms.
+ * On the float32 path one of 151,936 takes 44 µs, about what it can take to wake a
+ * thread for half of it (under zLoss alone 0.7 ms, but there each block's reference
+ * waits for the one before).
  *
  * @module
  */
 import type { GradTarget, LossProblem } from "../engine.ts";
+import { smoothingOf } from "../reference/normalize.ts";
 import type { Build } from "../wasm/loader.ts";
 import { align } from "../wasm/memory.ts";
 import type { Crew } from "./crew.ts";
@@ -21,29 +24,38 @@ const TRANSFORM = 1;
 /** Columns of a tile, a multiple of this: whole vectors of every type. */
 const STEP = 1024;
 
-/** Columns from which on the float64 path of a row outweighs waking a thread for each of its phases. */
-export const WIDE: number = 16 * STEP;
+/** Columns from which on a row is worth waking threads: it takes 0.15 to 0.3 ms. */
+export const WIDE: number = 32 * STEP;
 
 /** Tiles for each thread, so that at the end none waits long for another. */
 const SHARES = 4;
 
-/** The part of all threads' time that whole rows must keep busy, or else they are cut: what tiles keep busy. */
-const BUSY = 0.8;
+/** Scratch rows of a row in tiles: one of u, one of terms. */
+export const TILE_SLOTS = 2;
 
-/** Whether to cut rows: they are long and on the float64 path, and whole they would leave threads without any. */
+/** The part of a row that the caller's thread does alone, beside waking others: 0.04 (softcap) to 0.26 (labelSmoothing) measured. */
+const ALONE = 0.3;
+
+/** How much of the time of whole rows is to be saved at least. */
+const WORTH = 0.1;
+
+/** Whether to cut rows: they are long, on the float64 path, and whole they would take longer. */
 export function isForTiles(
-  crew: Crew,
-  { targets, ignoreIndex, vocabSize }: LossProblem,
-  { metrics, softcap, logitScale, smoothing }: Plan,
+  threads: number,
+  problem: LossProblem,
   wide: number,
 ): boolean {
-  const { threads } = crew;
+  const { targets, ignoreIndex, vocabSize } = problem;
+  const { metrics, softcap, logitScale } = problem;
   if (threads === 1 || vocabSize < wide) return false;
-  if (!metrics && softcap === 0 && logitScale === 1 && smoothing === 0) {
-    return false;
-  }
+  if (
+    !metrics && softcap === 0 && logitScale === 1 && smoothingOf(problem) === 0
+  ) return false;
   const scored = targets.filter((label) => label !== ignoreIndex).length;
-  return scored < BUSY * threads * Math.ceil(scored / threads);
+  const whole = Math.ceil(scored / threads);
+  const helpers = Math.min(threads, Math.ceil(vocabSize / STEP));
+  const cut = scored * (ALONE + (1 - ALONE) / helpers);
+  return cut < (1 - WORTH) * whole;
 }
 
 /** Runs a job, of one row to a piece, row by row; outside the shared memory the rows are `stride` elements long. */
@@ -72,8 +84,7 @@ export function runInTiles(
       const one = { ...rowOf(job, row), logits, pieceRows: columns };
       for (let phase = TRANSFORM; phase !== 0;) {
         crew.begin(build, { ...one, phase });
-        // without a cap that one is over before a thread has woken
-        crew.publish(build, tiles, phase === TRANSFORM && job.softcap === 0);
+        crew.publish(build, tiles, false);
         crew.finish(build);
         phase = crew.after(build);
       }

@@ -58,6 +58,16 @@ export function sumClassWeights(
   return roundedSum(exactTerms(problem.classWeights, problem.vocabSize));
 }
 
+/** ε; with no class weight at all the term is off, [NORM 3]. */
+export function smoothingOf(
+  { labelSmoothing, classWeights }: Pick<
+    LossProblem,
+    "labelSmoothing" | "classWeights"
+  >,
+): number {
+  return classWeights?.every((c) => c === 0) ? 0 : labelSmoothing;
+}
+
 /** Whether row `row`, with label `label`, is 0 whatever it holds. */
 export function isSilent(
   problem: LossProblem,
@@ -65,12 +75,11 @@ export function isSilent(
   label: number,
 ): boolean {
   // [NORM 3] a term is on if its factor ≠ 0: w·(1 - ε)·c_y, w·ε·c_j, w·z
-  const { classWeights, labelSmoothing, zLoss } = problem;
+  const { labelSmoothing, zLoss } = problem;
   if (rowWeight(problem, row) === 0) return true;
   if (zLoss !== 0) return false;
   if (labelSmoothing !== 1 && classWeight(problem, label) !== 0) return false;
-  if (labelSmoothing === 0) return true;
-  return classWeights !== null && classWeights.every((c) => c === 0);
+  return smoothingOf(problem) === 0;
 }
 
 /** perToken of row `row` with label `label`, from its transformed logits u [V]. */

@@ -13,7 +13,7 @@ import type {
   LossProblem,
   RowScores,
 } from "../engine.ts";
-import { sumClassWeights } from "../reference/normalize.ts";
+import { smoothingOf, sumClassWeights } from "../reference/normalize.ts";
 import type { Build } from "./loader.ts";
 import { maskStretches } from "./mask_stretches.ts";
 import { align, KernelMemory, ROWS, SLACK } from "./memory.ts";
@@ -149,16 +149,13 @@ export class WasmEngine implements Engine {
 
   #configure(problem: LossProblem): void {
     const { vocabSize, classWeights } = problem;
-    let smoothing = problem.labelSmoothing;
     if (classWeights !== null) {
       this.memory.reserve(this.memory.logitsAt(vocabSize) + SLACK);
       this.memory.f64.set(classWeights, this.memory.heap >>> 3);
-      // with no class weight at all both terms are off, [NORM 3]
-      if (classWeights.every((c) => c === 0)) smoothing = 0;
     }
     this.#plain = false;
     this.memory.kernels.configure(
-      smoothing,
+      smoothingOf(problem),
       problem.zLoss,
       problem.logitScale,
       problem.softcap,

@@ -16,11 +16,12 @@ import {
   classWeight,
   isSilent,
   rowWeight,
+  smoothingOf,
   sumClassWeights,
 } from "../reference/normalize.ts";
 import { transform } from "../reference/transform.ts";
 import { FAR } from "./log_sum_exp_wgsl.ts";
-import { isShaped, smoothingOf } from "./spec.ts";
+import { isShaped } from "./spec.ts";
 import {
   BAD,
   BEATEN,

@@ -5,7 +5,7 @@
  */
 import type { LogitsType } from "../contract.ts";
 import type { LossProblem } from "../engine.ts";
-import { sumClassWeights } from "../reference/normalize.ts";
+import { smoothingOf, sumClassWeights } from "../reference/normalize.ts";
 import type { Constants } from "./compiler.ts";
 import { BLOCK } from "./storage_wgsl.ts";
 import { gridOf, MAX_WORKGROUPS, type Window } from "./windows.ts";
@@ -133,13 +133,6 @@ export function isShaped(
   { logitScale, softcap }: Pick<LossProblem, "logitScale" | "softcap">,
 ): boolean {
   return softcap !== 0 || Math.abs(logitScale) !== 1;
-}
-
-/** ε; with no class weight at all the term is off, [NORM 3]. */
-export function smoothingOf(
-  spec: Pick<LossProblem, "labelSmoothing" | "classWeights">,
-): number {
-  return spec.classWeights?.every((c) => c === 0) ? 0 : spec.labelSmoothing;
 }
 
 /** The bytes of `Params`. */

@@ -10,7 +10,7 @@ import { compilerOf } from "./compiler.ts";
 import { CLAMP_WGSL } from "./gather_wgsl.ts";
 import { type Heap, type Range, upload, whole } from "./heap.ts";
 import { NORMALIZE_WGSL, REDUCTION_CODE } from "./normalize_wgsl.ts";
-import { smoothingOf } from "./spec.ts";
+import { smoothingOf } from "../reference/normalize.ts";
 import { JOB_WGSL, STAMP_SHIFT } from "./storage_wgsl.ts";
 import { gridOf } from "./windows.ts";
 

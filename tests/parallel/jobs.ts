@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Crew } from "../../src/parallel/crew.ts";
+import { Crew, type CrewOptions } from "../../src/parallel/crew.ts";
 import { DONE, HELD, NEXT, type Plan, READY } from "../../src/parallel/job.ts";
 
 /** A job of `pieces` rows, each a piece, of V equal logits with label 0; `logits` says where they are. */
@@ -71,6 +71,8 @@ export interface Board {
   held(thread: number): number;
   /** Makes it look as if a thread had taken the next piece. */
   pretend(thread: number): void;
+  /** Makes it look as if a piece was taken and never done. */
+  lose(): void;
 }
 
 /** The board of a crew's fastest build. */
@@ -85,6 +87,7 @@ export function board(crew: Crew): Board {
       Atomics.add(i32, at + (NEXT >> 2), 1);
       Atomics.store(i32, at + ((HELD + 4 * thread) >> 2), 1);
     },
+    lose: () => void Atomics.sub(i32, at + (DONE >> 2), 1),
   };
 }
 
@@ -96,4 +99,23 @@ export function until(holds: () => boolean): void {
     Atomics.wait(word, 0, 0, 1);
   }
   throw new Error("It never came true");
+}
+
+/** A crew of web workers, and those workers, for a test to end. */
+export async function openWatched(
+  options: CrewOptions,
+): Promise<{ crew: Crew; made: Worker[] }> {
+  const made: Worker[] = [];
+  const { Worker: original } = globalThis;
+  globalThis.Worker = class extends original {
+    constructor(url: string | URL, options?: WorkerOptions) {
+      super(url, options);
+      made.push(this);
+    }
+  };
+  try {
+    return { crew: await Crew.open({ ...options, host: "web" }), made };
+  } finally {
+    globalThis.Worker = original;
+  }
 }
