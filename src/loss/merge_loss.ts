@@ -58,7 +58,9 @@ export function mergeLoss(partials: Iterable<LossResult>): LossResult {
     parts.reduce((total, part) => total + pick(part), 0);
   const addTerms = (pick: (part: LossResult) => number[]) =>
     exactTerms(parts.flatMap(pick));
-  const weightSumTerms = addTerms((part) => part.weightSumTerms);
+  const weightSumTerms = addTerms((part) =>
+    part.weightSumTerms ?? [part.weightSum]
+  );
   const perSequence = joinSequences(parts);
   const weighing = {
     weightSumTerms,
@@ -94,7 +96,10 @@ export function mergeLoss(partials: Iterable<LossResult>): LossResult {
 }
 
 function checkPart(part: LossResult, i: number, first: LossResult): void {
-  if (!Array.isArray(part?.sumTerms)) {
+  if (
+    !Array.isArray(part?.sumTerms) ||
+    (part.reduction === "sequence" && !part.perSequence)
+  ) {
     wrongKind(ACTION, `partial ${i} must be a loss result`, part);
   }
   const { reduction } = first;
@@ -124,7 +129,7 @@ function join(
   if (odd !== undefined) {
     wrongKind(
       ACTION,
-      `${name} must be a Float64Array (JSON does not keep those; structuredClone does)`,
+      `${name} must be a Float64Array, which JSON does not keep`,
       odd,
     );
   }

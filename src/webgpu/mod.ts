@@ -7,10 +7,11 @@
  * cannot throw: one that is neither a class nor ignoreIndex makes its row NaN and
  * is counted in `invalidLabelRows`. And values beyond float32 are beyond it here.
  * A gradient is computed in float32: within 5e-6 of float64 by the measure of the
- * tests, 1e-5 under a softcap or a factor; where labelSmoothing or zLoss makes it
- * a difference of two nearly equal numbers, within 5e-6 of the larger. So is a
- * loss whose class weights have both signs under labelSmoothing. Under a softcap
- * logits tie, for `metrics.correct`, if float64 can hardly tell their u apart.
+ * tests, 1e-5 under a factor or a softcap up to 34, 3e-5 under a larger one, and so
+ * is the loss of a label that is sure; where labelSmoothing or zLoss makes it a
+ * difference of two nearly equal numbers, within 5e-6 of the larger. So is a loss
+ * whose class weights have both signs under labelSmoothing. Under a softcap logits
+ * tie, for `metrics.correct`, if float64 can hardly tell their u apart.
  *
  * A row's bits depend on that row, the device and its driver: not on other rows,
  * on how large buffers are bound in pieces, nor on the run.

@@ -147,6 +147,25 @@ onEngines("whole sequences merge to the bits of one call", (engine) => {
   }
 });
 
+onEngines("parts that have no more than a result must have merge", (engine) => {
+  const bare = (
+    { weightSumTerms: _, denominatorGiven: __, ...rest }: LossResult,
+  ) => rest as LossResult;
+  for (const reduction of ["token", "sample", "sum"] as const) {
+    const parts = [[0, 25], [25, 60]].map(([from, to]) =>
+      loss(engine, ...part({ reduction }, from!, to!))
+    );
+    assertMerged(mergeLoss(parts.map(bare)), mergeLoss(parts), reduction);
+  }
+  const options = { reduction: "sequence", sequenceLength: 5 } as const;
+  const { perSequence: _, ...rest } = loss(engine, ...part(options, 0, 25));
+  assertThrows(
+    () => mergeLoss([rest as LossResult]),
+    TypeError,
+    "Cannot merge losses as partial 0 must be a loss result",
+  );
+});
+
 onEngines("one part, and parts without rows, change nothing", (engine) => {
   const whole = loss(engine, logits, labels, { metrics: true });
   assertEquals(mergeLoss([whole]), whole);

@@ -680,8 +680,10 @@ planTest(
   async (gpu) => {
     // one batch of many rows: a wait for each would take seconds
     const rows = 60;
-    let worst = 0;
-    for (const softcap of [1, 15, 20, 30, 34]) {
+    for (const softcap of [1, 15, 20, 30, 34, 50, 200, 1000, 1e5]) {
+      let worst = 0;
+      // others' mass from 1e-29 on is asked for: differences up to 66
+      const most = Math.min(softcap, 33);
       for (const logitScale of [1, 1.7]) {
         const options = {
           softcap,
@@ -696,7 +698,9 @@ planTest(
           ...options,
         });
         const logits = new Float32Array(2 * rows).map((_, k) =>
-          k % 2 === 0 ? random() * 4 * softcap : (1 - 4 * random()) * softcap
+          softcap <= 34
+            ? (k % 2 === 0 ? 4 * random() : 1 - 4 * random()) * softcap
+            : (2 * random() - 1) * most / logitScale
         );
         const labels = range(0, rows).map((i) =>
           logits[2 * i]! > logits[2 * i + 1]! ? 0 : 1
@@ -711,8 +715,9 @@ planTest(
         const grad = found.gradLogits as Float32Array;
         worst = Math.max(worst, gradError(grad, exact, 2));
       }
+      const bound = softcap <= 34 ? 1e-5 : 3e-5;
+      assert(worst <= bound, `off by ${worst} under ${softcap}`);
     }
-    assert(worst <= 1e-5, `off by ${worst}`);
   },
 );
 
