@@ -194,7 +194,7 @@ const ALL = Object.keys(INPUTS).filter((name) => !EXTREME.includes(name));
 // a GPU's widths are the group (256) and the block (4096)
 const isGpu = sweep.every > 1;
 const SMALL = isGpu
-  ? [1, 2, 3, 5, 16, 17, 64, 65]
+  ? [1, 2, 3, 64, 65]
   : [...range(1, 17), 31, 32, 33, 63, 64, 65, 127, 128, 129];
 const LARGE = isGpu
   ? [255, 256, 257, 4096, 4097]
