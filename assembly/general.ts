@@ -21,7 +21,7 @@ export function logit(k: usize): f64 {
 }
 
 /** The first k whose u_k is `value`, V where there is none. */
-export function first_of(value: f64, vocabSize: usize): usize {
+function first_of(value: f64, vocabSize: usize): usize {
   let k: usize = 0;
   while (k < vocabSize && logit(k) != value) k++;
   return k;
@@ -38,6 +38,13 @@ export function top_of(at: usize, end: usize): f64 {
   return v128.any_true(odd) ? NaN : max(f64x2.extract_lane(m, 0), f64x2.extract_lane(m, 1));
 }
 
+/** [LSE 9] CORRECT if the label's own logit beats `top`, the others' largest, or ties with it from the left; else 0. */
+// @ts-ignore: decorator
+@inline
+export function verdict_of(own: f64, top: f64, label: usize, vocabSize: usize): i32 {
+  return own > top || (own == top && label < first_of(top, vocabSize)) ? CORRECT : 0;
+}
+
 /** As `row_sum`: others' mass relative to the others' maximum, of the transformed row. */
 export function general_sum(x: usize, vocabSize: usize, label: usize): void {
   transform(x, vocabSize, logitScale, softcap, scratch);
@@ -45,7 +52,7 @@ export function general_sum(x: usize, vocabSize: usize, label: usize): void {
   const end = scratch + (vocabSize << 3);
   store<f64>(labelAt, -Infinity); // e^-inf = 0: the label's column stays out
   const top = top_of(scratch, end);
-  verdict = own > top || (own == top && label < first_of(top, vocabSize)) ? CORRECT : 0;
+  verdict = verdict_of(own, top, label, vocabSize);
   if (!(top < Infinity)) { // +inf or NaN
     set_row(0, NaN);
   } else if (top == -Infinity) {

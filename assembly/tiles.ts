@@ -16,13 +16,13 @@
 //
 // Between two phases the owner calls `after`, which says what the next one is.
 import {
-  entropy_terms, first_of, general_gradient, logit, smoothed_loss, top_of,
+  entropy_terms, general_gradient, logit, smoothed_loss, top_of, verdict_of,
 } from "./general";
 import { find_slopes, ofLabel, share, spread, write_gradient } from "./gradient";
 import { exp_f64x2 } from "./exp";
 import { Job, JOB, FIELDS, configure_for } from "./job";
 import { set_row } from "./log_sum_exp";
-import { CORRECT, NON_FINITE } from "./memory";
+import { NON_FINITE } from "./memory";
 import { base, is_silent, log_sum_exp, nll, per_token, rest, settle } from "./normalize";
 import { class_weight, logitScale, metrics, scratch, smoothing, softcap } from "./options";
 import { F32, pack, transform, unpack } from "./transform";
@@ -158,7 +158,7 @@ function found_top(job: Job): i32 {
     top = max(top, load<f64>(told(job) + (i << 3), TOPS)); // hands a NaN on
   }
   const own = load<f64>(told(job), OWN), label = <usize>load<i32>(<usize>job.targets);
-  verdict = own > top || (own == top && label < first_of(top, vocabSize)) ? CORRECT : 0;
+  verdict = verdict_of(own, top, label, vocabSize);
   if (!(top < Infinity)) { // +inf or NaN
     set_row(0, NaN);
     return settled(job);

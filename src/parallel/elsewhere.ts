@@ -46,8 +46,7 @@ export function passThrough(
   const { memory, threads, trade } = crew;
   const { pieceRows, places, order } = job;
   const pieces = Math.ceil(problem.rows / pieceRows);
-  const bytes = align(pieceRows * job.rowBytes) +
-    (job.apart === 0 ? 0 : align(pieceRows * job.outBytes));
+  const bytes = bytesOfCopy(job);
   // one copy is the caller's own, and stays in its cache
   const others = threads === 1
     ? 0
@@ -91,6 +90,14 @@ export function passThrough(
       crew.pause(build, seen);
     }
   }
+}
+
+/** Bytes of a piece's copy, and of its gradient where that is not in place. */
+export function bytesOfCopy(
+  { pieceRows, rowBytes, apart, outBytes }: Plan,
+): number {
+  return align(pieceRows * rowBytes) +
+    (apart === 0 ? 0 : align(pieceRows * outBytes));
 }
 
 function copiesFor(threads: number, bytes: number): number {

@@ -13,9 +13,8 @@
 import type { GradTarget, LossProblem } from "../engine.ts";
 import { smoothingOf } from "../reference/normalize.ts";
 import type { Build } from "../wasm/loader.ts";
-import { align } from "../wasm/memory.ts";
 import type { Crew } from "./crew.ts";
-import { copyIn, copyOut } from "./elsewhere.ts";
+import { bytesOfCopy, copyIn, copyOut } from "./elsewhere.ts";
 import type { Plan } from "./job.ts";
 
 /** The first phase of a row. */
@@ -70,9 +69,7 @@ export function runInTiles(
   const { memory, rooms, threads } = crew;
   const { rows, vocabSize, targets, ignoreIndex } = problem;
   const isOwn = job.places === 0;
-  const at = isOwn ? job.logits : rooms.copies.reserve(
-    align(job.rowBytes) + (job.apart === 0 ? 0 : align(job.outBytes)),
-  );
+  const at = isOwn ? job.logits : rooms.copies.reserve(bytesOfCopy(job));
   const columns = Math.ceil(vocabSize / (SHARES * threads * STEP)) * STEP;
   const tiles = Math.ceil(vocabSize / columns);
   const bytes = new Uint8Array(memory.memory.buffer);

@@ -23,7 +23,8 @@ function serve({ memory, index, wake, builds }, say) {
       // what is begun behind this line changes the word, and the sleep is none
       const seen = Atomics.load(words, wake / 4);
       while (!ended() && kernels.some((build) => build.step() !== 0));
-      // in the middle of a row in tiles the next phase is near: some 0.3 ms, what the caller takes for a long sum
+      // between two phases of a row in tiles the caller adds up a sum: wait for it
+      // awake, for some 0.3 ms, as long as the longest takes
       const isNear = () => Atomics.load(words, wake / 4 + 2) !== 0;
       for (let look = 0; look < 20000 && isNear(); look++) {
         if (Atomics.load(words, wake / 4) !== seen) break;

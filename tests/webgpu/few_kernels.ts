@@ -2,8 +2,8 @@
  * What a GPU is asked of a test. The suite wants a hundred kernels, and each
  * takes a compiler a fifth of a second, where the GPU is software, or several. So
  * a loss alone under some but not all options is had from the gradient of the same
- * problem: the kernels are the same up to the gradient. And several options together are
- * asked of the kernels of blocks, which are sooner compiled than those of whole
+ * problem: the kernels are the same up to the gradient. And several options together
+ * are asked of the kernels of blocks, which are sooner compiled than those of whole
  * rows; those meet each option alone and all together.
  *
  * A slow compiler, as SwiftShader has, is asked for less: every option alone in
@@ -126,7 +126,7 @@ export function select(
       answers[i] = { index: asked.push({ ...question, ...several }) - 1 };
       return;
     }
-    // kernels of blocks are compiled three times as fast as those of whole rows: of these one
+    // kernels of blocks are sooner compiled than those of whole rows: of these one
     const { problem, into } = question;
     const isRows = isPlain(question) && problem.dtype === "f32" &&
       into === "new";
